@@ -1,0 +1,44 @@
+# The two commands are `make repro` and `make test`; each makes the environment first when it is missing or outdated.
+
+PYTHON ?= python3.11
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: repro test check smoke fast readme lock clean
+
+repro: .venv/ready ## the default pipeline: models and metrics
+	dvc repro
+
+test: check ## checks, then all tests
+	pytest -n 2 --dist loadfile
+
+check: .venv/ready ## format, lint, types, pipeline file
+	ruff format --check .
+	ruff check .
+	mypy
+	dvc stage list --fail > /dev/null
+	python -m scholar.readme --check
+
+smoke: .venv/ready ## the whole pipeline on tiny subsets, in build/smoke, in about two minutes
+	python -m scholar.profile smoke --run build/smoke
+
+fast: .venv/ready ## the whole pipeline with this machine's own instructions and bf16, in build/fast
+	python -m scholar.profile fast --run build/fast
+
+readme: .venv/ready ## write the tables of README.md anew from params.yaml and metrics/
+	python -m scholar.readme
+
+lock: .venv/ready ## compile requirements.txt from pyproject.toml
+	pip-compile -q --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options --strip-extras \
+	  --extra dev -o requirements.txt pyproject.toml
+	sed -i 's/^\(torch==[0-9.]*\)+cpu$$/\1/' requirements.txt
+
+# pip 26 builds every source package in isolation, which seqeval's needs
+.venv/ready: requirements.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -q --disable-pip-version-check pip==26.1.1
+	$(BIN)/pip install -q -r requirements.txt
+	touch $@
+
+clean: ## forget the environment and everything that is not tracked by git or DVC
+	rm -rf .venv build checkpoints

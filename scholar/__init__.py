@@ -1,0 +1,1 @@
+"""Papertrail: reproducible experiments in scholarly NLP."""

@@ -1,0 +1,42 @@
+"""What a user can get wrong, told in one message and exit code 1, never as a traceback."""
+
+import logging
+import sys
+from collections.abc import Callable
+
+
+class ScholarError(Exception):
+    """Base of every error that is the input's, the parameters' or the machine's fault.
+
+    The message says what, where (file:line or dotted parameter), what was got, what was expected and what to do.
+    """
+
+
+class ParamsError(ScholarError):
+    """params.yaml or a profile holds a wrong, missing, unknown or misspelt value."""
+
+
+class SourceError(ScholarError):
+    """A raw file could not be had, or is not the file that was pinned."""
+
+
+class DataError(ScholarError):
+    """A record breaks the format it claims, or a split cannot be used."""
+
+
+class MachineError(ScholarError):
+    """This machine or process cannot keep what the runtime parameters promise."""
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a command; a ScholarError or a failure of the file system becomes one line on stderr and exit code 1."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        main()
+    except ScholarError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:  # a full disk, a missing folder, no permission: the message names the file and the cause
+        place = f"{error.filename}: " if error.filename else ""
+        sys.exit(f"error: {place}{error.strerror or error}; nothing was finished, make room or fix the path and repeat")
+    except KeyboardInterrupt:
+        sys.exit("interrupted: the newest checkpoint stays, `dvc repro` goes on from it")

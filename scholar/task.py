@@ -1,0 +1,65 @@
+"""What a task and a head are, and how they are found: by the name of their module."""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+from datasets import Features
+
+from scholar.params import choose
+from scholar.records import Counts, Row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A task is its data: what a row is, who labelled it, and how rows come out of raw files.
+
+    Attributes:
+        settings: the dataclass that a data set of this task, a block of `datasets` in params.yaml, must fit.
+        features: settings -> the columns of a row; `id` is unique over all splits.
+        label_origin: who says what is right. "human": annotators; "parser": the tool that parsed the papers;
+            "distant": a rule; "behaviour": what authors did, such as citing; "none": there is no label.
+        read: (folder of the raw source, settings, seed, counts) -> (split, row) pairs; what is left out is counted in
+            `counts`, with a reason.
+        group: the column whose values never stand in two splits.
+    """
+
+    settings: type[Any]
+    features: Callable[[Any], Features]
+    label_origin: Literal["human", "parser", "distant", "behaviour", "none"]
+    read: Callable[[Path, Any, int, Counts], Iterator[tuple[str, Row]]]
+    group: str
+
+
+def load_task(name: str) -> Task:
+    """The task in module scholar.tasks.<name>.
+
+    Raises:
+        ParamsError: there is no such module.
+    """
+    task = _load("task", "scholar.tasks", name).TASK
+    if not isinstance(task, Task):
+        raise TypeError(f"scholar.tasks.{name}.TASK is no Task")
+    return task
+
+
+def load_head(name: str) -> ModuleType:
+    """The head in module scholar.heads.<name>; what it offers is told in scholar/heads/__init__.py.
+
+    Raises:
+        ParamsError: there is no such module.
+    """
+    return _load("head", "scholar.heads", name)
+
+
+def known_names(package: str) -> list[str]:
+    """Names of the modules in a package."""
+    return sorted(module.name for module in pkgutil.iter_modules(importlib.import_module(package).__path__))
+
+
+def _load(kind: str, package: str, name: str) -> ModuleType:
+    return importlib.import_module(f"{package}.{choose(kind, name, known_names(package))}")

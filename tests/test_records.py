@@ -1,0 +1,127 @@
+"""Parquet files: the same bytes from the same rows, and nothing that does not fit."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from datasets import ClassLabel, Features, List, Value
+
+from scholar.errors import DataError
+from scholar.records import read_rows, write_json, write_rows, write_text
+from tests.fixtures.commands import run_python
+
+FEATURES = Features(
+    id=Value("string"),
+    tokens=List(Value("string")),
+    tags=List(ClassLabel(names=["O", "B-CITATION"])),
+    label=ClassLabel(names=["other", "cited"]),
+    year=Value("int32"),
+    sampled=Value("bool"),
+)
+ROW = {"id": "a/1", "tokens": ["Zoë", "(", "𝒜"], "tags": ["B-CITATION", "O", "O"], "label": "cited", "year": 1999,
+       "sampled": True}  # fmt: skip
+WRITE = """
+import sys
+from pathlib import Path
+from tests.test_records import FEATURES, ROW
+from scholar.records import write_rows
+write_rows([ROW, {**ROW, "id": "a/2", "label": "other"}], FEATURES, Path(sys.argv[1]))
+"""
+
+
+def test_values_and_features_come_back(tmp_path: Path) -> None:
+    write_rows([ROW, {**ROW, "id": "a/2", "tokens": [], "tags": []}], FEATURES, tmp_path / "new/folder/rows.parquet")
+    rows = read_rows(tmp_path / "new/folder/rows.parquet")
+    assert rows.features == FEATURES
+    assert rows.column_names == list(FEATURES)
+    assert rows[0] == {**ROW, "tags": [1, 0, 0], "label": 1}
+    assert rows[1]["tokens"] == []
+    assert rows.features["label"].names == ["other", "cited"]
+
+
+def test_no_rows_keep_their_features(tmp_path: Path) -> None:
+    write_rows([], FEATURES, tmp_path / "rows.parquet")
+    rows = read_rows(tmp_path / "rows.parquet")
+    assert len(rows) == 0
+    assert rows.features == FEATURES
+
+
+def test_same_bytes_in_another_folder_and_process(tmp_path: Path) -> None:
+    rows = [ROW, {**ROW, "id": "a/2", "label": "other"}]
+    reordered = [dict(reversed(row.items())) for row in rows]  # columns stand in the order of the features
+    hashes = set()
+    for folder, given in (("a", rows), ("another", rows), ("a", rows), ("c", reordered)):
+        write_rows(given, FEATURES, tmp_path / folder / "rows.parquet")
+        hashes.add(hashlib.sha256((tmp_path / folder / "rows.parquet").read_bytes()).hexdigest())
+    done = run_python(tmp_path, "-c", WRITE, "by_process.parquet", PYTHONHASHSEED="1234", TZ="Asia/Tokyo")
+    assert done.returncode == 0, done.stderr
+    hashes.add(hashlib.sha256((tmp_path / "by_process.parquet").read_bytes()).hexdigest())
+    assert len(hashes) == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"label": "quoted"}, "quoted"),
+        ({"label": 2}, "2"),
+        ({"label": None}, ""),
+        ({"tags": ["O", "B-FIGURE", "O"]}, "B-FIGURE"),
+        ({"year": "1999"}, "1999"),
+        ({"year": 1999.5}, "1999.5"),
+        ({"year": 2**31}, "2147483648"),
+        ({"tokens": "one string"}, "one string"),
+        ({"tokens": ["a", 1, "b"]}, ""),
+        ({"id": 5}, ""),
+        ({"id": None}, ""),
+        ({"sampled": "no"}, ""),
+    ],
+)
+def test_wrong_value_is_refused(tmp_path: Path, wrong: dict[str, Any], told: str) -> None:
+    with pytest.raises(DataError, match=r"^rows\.parquet: ") as caught:
+        write_rows([ROW, {**ROW, **wrong}], FEATURES, tmp_path / "rows.parquet")
+    assert told in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("row", [{**ROW, "extra": 1}, {key: ROW[key] for key in list(ROW)[:-1]}, {}])
+def test_wrong_columns_are_refused(tmp_path: Path, row: dict[str, Any]) -> None:
+    with pytest.raises(DataError, match=r"rows\.parquet: row .*: columns .*, expected \['id', 'label', 'sampled'"):
+        write_rows([row], FEATURES, tmp_path / "rows.parquet")
+
+
+def test_refused_rows_leave_the_earlier_file(tmp_path: Path) -> None:
+    file = tmp_path / "rows.parquet"
+    write_rows([ROW], FEATURES, file)
+    before = file.read_bytes()
+    with pytest.raises(DataError):
+        write_rows([ROW, {**ROW, "year": 2**40}], FEATURES, file)
+    assert file.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.parquet"]
+
+
+@pytest.mark.parametrize("kept", [0, 3, 100, -1])
+def test_cut_off_file(tmp_path: Path, kept: int) -> None:
+    file = tmp_path / "rows.parquet"
+    write_rows([ROW], FEATURES, file)
+    file.write_bytes(file.read_bytes()[:kept])
+    with pytest.raises(DataError, match=r"rows\.parquet: not a readable Parquet file .*`dvc repro` makes it anew"):
+        read_rows(file)
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"rows\.parquet: not a readable Parquet file"):
+        read_rows(tmp_path / "rows.parquet")
+
+
+def test_json_is_sorted_and_exact(tmp_path: Path) -> None:
+    write_json({"b": 0.1 + 0.2, "a": {"é": 1}}, tmp_path / "new/scores.json")
+    text = (tmp_path / "new/scores.json").read_text(encoding="utf-8")
+    assert text == '{\n  "a": {\n    "é": 1\n  },\n  "b": 0.30000000000000004\n}\n'
+
+
+def test_text_is_replaced_whole(tmp_path: Path) -> None:
+    write_text("long and old\n", tmp_path / "a.txt")
+    write_text("new\n", tmp_path / "a.txt")
+    assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "new\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
