@@ -1,0 +1,1 @@
+"""Readers of raw formats. One module each."""

@@ -1,0 +1,66 @@
+"""ACLSum: 250 papers of the ACL Anthology in S2ORC form, split, with sentence roles and summaries by human annotators.
+
+Source: Takeshita et al., 2024, "ACLSum: A New Dataset for Aspect-based Summarization of Scientific Publications".
+The roles are SciCite's three under other names: challenge (background), approach (method), outcome (result).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from scholar.corpora.jsonl import read_json_lines
+from scholar.corpora.s2orc import Paper, read_papers
+from scholar.errors import DataError
+from scholar.records import Counts
+
+ROLES = ("challenge", "approach", "outcome")
+SECTIONS = ("abstract", "introduction", "conclusion")
+FILES = {"train": "train.jsonl", "validation": "val.jsonl", "test": "test.jsonl"}
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence of an abstract, introduction or conclusion, with the roles that annotators gave it (0, 1 or 2)."""
+
+    id: str
+    paper: str
+    section: str
+    text: str
+    roles: tuple[str, ...]
+
+
+def read_split_papers(folder: Path, counts: Counts) -> dict[str, list[Paper]]:
+    """The papers of each split, and under "none" those that belong to no split.
+
+    Raises:
+        DataError: as read_papers; a paper of a split has no file, or stands in two splits.
+    """
+    papers = {paper.id: paper for paper in read_papers(folder / "paper_jsons", counts)}
+    splits: dict[str, list[Paper]] = {}
+    for split, name in FILES.items():
+        splits[split] = []
+        for place, row in read_json_lines(folder / name, ("id", "sentences", "highlights")):
+            if row["id"] not in papers:
+                raise DataError(f"{place}: paper '{row['id']}' has no file in {folder / 'paper_jsons'}, or came before")
+            splits[split].append(papers.pop(row["id"]))
+    return {**splits, "none": list(papers.values())}
+
+
+def read_sentences(folder: Path) -> Iterator[tuple[str, Sentence]]:
+    """(split, sentence) in file order.
+
+    Raises:
+        DataError: a line is broken, or a role does not have one mark per sentence.
+    """
+    for split, name in FILES.items():
+        for place, row in read_json_lines(folder / name, ("id", "sentences", "highlights")):
+            for section in SECTIONS:
+                sentences = row["sentences"].get(section, [])
+                marks = {role: row["highlights"].get(role, {}).get(section, []) for role in ROLES}
+                for role, given in marks.items():
+                    if len(given) != len(sentences):
+                        mismatch = f"{len(given)} marks for {len(sentences)} sentences"
+                        raise DataError(f"{place}: highlights.{role}.{section} has {mismatch}")
+                for number, text in enumerate(sentences):
+                    roles = tuple(role for role in ROLES if marks[role][number])
+                    yield split, Sentence(f"{row['id']}/{section}/{number}", row["id"], section, text, roles)

@@ -1,0 +1,122 @@
+"""Papers in S2ORC's JSON form: title, abstract, paragraphs with spans, bibliography.
+
+Source: Lo et al., 2020, "S2ORC: The Semantic Scholar Open Research Corpus"; the files are those of
+https://github.com/allenai/s2orc-doc2json, one paper each.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scholar.errors import DataError
+from scholar.records import Counts
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Characters [start, end) of a paragraph. `target` is the id of what it refers to, None where unresolved."""
+
+    start: int
+    end: int
+    target: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """A paragraph of body text with its citations and its references to figures and tables, in order of appearance."""
+
+    section: str
+    text: str
+    citations: tuple[Span, ...]
+    references: tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry of a bibliography."""
+
+    id: str
+    title: str
+    year: int | None
+    venue: str
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """A paper; its id is the name of its file, since the parser's own paper_id is cut at the first full stop."""
+
+    id: str
+    title: str
+    abstract: str
+    body: tuple[Paragraph, ...]
+    bibliography: dict[str, Entry]
+
+
+def normalise_title(title: str) -> str:
+    """Lower case words and digits alone: what two printings of one title have in common."""
+    return " ".join(re.findall(r"\w+", title.lower()))
+
+
+def read_papers(folder: Path, counts: Counts) -> list[Paper]:
+    """All papers of a folder of JSON files, sorted by id.
+
+    Spans that do not match their text, or name an entry that is not there, are dropped and counted.
+
+    Raises:
+        DataError: the folder holds no paper; a file is no JSON, has no body text, or lacks a field.
+    """
+    files = sorted(folder.glob("*.json"))
+    if not files:
+        raise DataError(f"{folder}: no *.json file; the source is empty or its folder has another name")
+    return [_read_paper(file, counts) for file in files]
+
+
+def _read_paper(file: Path, counts: Counts) -> Paper:
+    try:
+        raw = json.loads(file.read_text(encoding="utf-8"))
+        parse = raw["pdf_parse"]
+        bibliography = {key: _read_entry(key, entry) for key, entry in parse["bib_entries"].items()}
+        body = tuple(_read_paragraph(part, bibliography, parse["ref_entries"], counts) for part in parse["body_text"])
+        paper = Paper(file.stem, raw["title"], raw["abstract"] or "", body, bibliography)
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{file}: not valid JSON ({error}); fetch the source anew") from None
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{file}: not a paper in S2ORC form: {type(error).__name__} at {error}") from None
+    if not body:
+        raise DataError(f"{file}: pdf_parse.body_text has no paragraph; a paper without sections cannot be used")
+    counts.read["papers"] += 1
+    counts.read["papers without a bibliography"] += not bibliography
+    counts.read["paragraphs"] += len(body)
+    return paper
+
+
+def _read_entry(key: str, raw: dict[str, Any]) -> Entry:
+    return Entry(key, " ".join(raw["title"].split()), raw["year"], raw["venue"] or "")
+
+
+def _read_paragraph(
+    raw: dict[str, Any], bibliography: dict[str, Entry], floats: dict[str, Any], counts: Counts
+) -> Paragraph:
+    text = raw["text"]
+    citations = _read_spans(raw["cite_spans"], text, bibliography, "citation spans", counts)
+    references = _read_spans(raw["ref_spans"], text, floats, "reference spans", counts)
+    return Paragraph(raw["section"] or "", text, citations, references)
+
+
+def _read_spans(
+    spans: list[dict[str, Any]], text: str, targets: dict[str, Any], kind: str, counts: Counts
+) -> tuple[Span, ...]:
+    kept: list[Span] = []
+    for span in sorted(spans, key=lambda span: (span["start"], span["end"])):
+        counts.read[kind] += 1
+        if text[span["start"] : span["end"]] != span["text"]:
+            counts.dropped[f"{kind}: text differs from the paragraph's"] += 1
+        elif kept and span["start"] < kept[-1].end:
+            counts.dropped[f"{kind}: overlaps the one before"] += 1
+        else:
+            target = span["ref_id"] if span["ref_id"] in targets else None
+            counts.read[f"{kind} without a target"] += target is None
+            kept.append(Span(span["start"], span["end"], target))
+    return tuple(kept)

@@ -1,0 +1,1 @@
+"""What a task is: its data. One module each, loaded by name."""

@@ -1,0 +1,76 @@
+"""Raw files of a source -> rows of a data set: data/prepared/<task>/<data set>/<split>.parquet."""
+
+import argparse
+import shutil
+from collections import Counter
+from pathlib import Path
+
+from scholar.errors import DataError, run
+from scholar.params import choose, load_params, validate
+from scholar.records import SPLITS, Counts, Row, write_json, write_rows
+from scholar.task import Task, load_task
+
+
+def main() -> None:
+    """Read, check and write one data set, and count what was left out."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name", help="a data set of params.yaml")
+    name = parser.parse_args().name
+    params = load_params()
+    block = params.datasets[choose("data set", name, list(params.datasets))]
+    task = load_task(str(block.get("task")))
+    settings = validate(task.settings, block, f"params.yaml: datasets.{name}")
+    choose("source", settings.source, list(params.sources))
+
+    counts = Counts()
+    splits: dict[str, list[Row]] = {split: [] for split in SPLITS}
+    for split, row in task.read(Path("data/raw", settings.source), settings, params.seed, counts):
+        splits[split].append(row)
+    check_splits(name, task, splits)
+
+    folder = Path("data/prepared", settings.task, name)
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    features = task.features(settings)
+    for split, rows in splits.items():
+        write_rows(rows, features, part / f"{split}.parquet")
+    shutil.rmtree(folder, ignore_errors=True)
+    part.rename(folder)
+    write_json(
+        {
+            "read": dict(counts.read),
+            "dropped": dict(counts.dropped),
+            "rows": {split: {"all": len(rows), **_per_label(rows)} for split, rows in splits.items()},
+        },
+        Path("metrics/prepare", f"{name}.json"),
+    )
+
+
+def check_splits(name: str, task: Task, splits: dict[str, list[Row]]) -> None:
+    """No split that the task has may be empty, no id twice, no group in two splits.
+
+    Raises:
+        DataError: one of these is not so; the message names the data set, the split and the id or group.
+    """
+    ids: set[str] = set()
+    home: dict[object, str] = {}
+    for split, rows in splits.items():
+        if not rows and not (task.label_origin == "none" and split == "test"):
+            raise DataError(f"data set {name}: split {split} is empty; check its sizes and shares in params.yaml")
+        for row in rows:
+            if row["id"] in ids:
+                raise DataError(f"data set {name}: id '{row['id']}' stands twice; every example needs its own")
+            ids.add(row["id"])
+            other = home.setdefault(row[task.group], split)
+            if other != split:
+                raise DataError(f"data set {name}: {task.group} '{row[task.group]}' stands in {other} and in {split}")
+
+
+def _per_label(rows: list[Row]) -> dict[str, int]:
+    return {
+        str(label): count for label, count in sorted(Counter(row["label"] for row in rows if "label" in row).items())
+    }
+
+
+if __name__ == "__main__":
+    run(main)

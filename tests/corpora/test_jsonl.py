@@ -1,0 +1,48 @@
+"""JSON lines, whole and broken."""
+
+from pathlib import Path
+
+import pytest
+
+from scholar.corpora.jsonl import read_json_lines
+from scholar.errors import DataError
+
+
+def read(folder: Path, content: bytes) -> list[tuple[str, dict[str, object]]]:
+    """Read lines that must hold a field `text`."""
+    (folder / "a.jsonl").write_bytes(content)
+    return list(read_json_lines(folder / "a.jsonl", ("text",)))
+
+
+def test_lines_and_their_places(tmp_path: Path) -> None:
+    rows = read(tmp_path, '{"text": "é"}\n\n  \n{"text": "b", "x": 1}'.encode())
+    file = tmp_path / "a.jsonl"
+    assert rows == [(f"{file}:1", {"text": "é"}), (f"{file}:4", {"text": "b", "x": 1})]
+
+
+@pytest.mark.parametrize("content", [b'\xef\xbb\xbf{"text": "a"}\r\n', b'{"text": "a"}'])
+def test_byte_order_mark_and_line_ends(tmp_path: Path, content: bytes) -> None:
+    assert [row for _, row in read(tmp_path, content)] == [{"text": "a"}]
+
+
+def test_line_separator_inside_a_text_is_no_line_end(tmp_path: Path) -> None:
+    assert [row for _, row in read(tmp_path, '{"text": "a\u2028b\u0085c"}'.encode())] == [{"text": "a\u2028b\u0085c"}]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b'{"text": "a"}\n{"text": "b', "a.jsonl:2: not valid JSON .*the file may be cut off"),
+        (b'{"text": "a"}\n[1]', "a.jsonl:2: an object was expected, got list"),
+        (b'{"label": 1, "body": 2}', r"a.jsonl:1: no field 'text' \(fields: body, label\)"),
+        (b'{"text": "\xff"}', "a.jsonl: not UTF-8"),
+    ],
+)
+def test_broken_line(tmp_path: Path, content: bytes, expected: str) -> None:
+    with pytest.raises(DataError, match=expected):
+        read(tmp_path, content)
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"a\.jsonl: no such file; fetch the source anew"):
+        list(read_json_lines(tmp_path / "a.jsonl", ()))

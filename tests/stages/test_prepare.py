@@ -1,0 +1,359 @@
+"""The command itself: what it writes, and what it says when it cannot."""
+
+import hashlib
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scholar.errors import DataError, run
+from scholar.records import SPLITS, read_rows
+from scholar.task import load_task
+from stages import prepare
+from tests.fixtures.aclsum import Json, change_json, paper_file, write_aclsum
+from tests.fixtures.commands import read_params, run_python, run_stage, write_params
+
+DATA_SETS = {name: block["task"] for name, block in read_params()["datasets"].items() if block["source"] == "aclsum"}
+ALL = {"train": None, "validation": None, "test": None}
+PREPARE_ALL = """
+import sys
+from stages import prepare
+for name in sys.argv[1:]:
+    sys.argv = ["prepare", name]
+    prepare.main()
+"""
+Told = Callable[[str], str]
+
+
+@pytest.fixture
+def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Told:
+    """Call the stage for a data set in tmp_path; returns the message it ends with, empty when it succeeds."""
+    monkeypatch.chdir(tmp_path)
+    if not (tmp_path / "params.yaml").exists():
+        write_params(tmp_path)
+
+    def call(name: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["prepare", name])
+        try:
+            run(prepare.main)
+        except SystemExit as exit_:
+            assert isinstance(exit_.code, str)  # printed to stderr, with exit code 1
+            assert exit_.code.startswith("error: ")
+            return exit_.code
+        return ""
+
+    return call
+
+
+def outputs(folder: Path) -> dict[str, str]:
+    """Every file below data/prepared and metrics, with the hash of its content."""
+    files = [
+        file for top in ("data/prepared", "metrics") for file in sorted((folder / top).rglob("*")) if file.is_file()
+    ]
+    return {str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+def expected_files(names: list[str]) -> set[str]:
+    """What the stage leaves for these data sets."""
+    rows = {f"data/prepared/{DATA_SETS[name]}/{name}/{split}.parquet" for name in names for split in SPLITS}
+    return rows | {f"metrics/prepare/{name}.json" for name in names}
+
+
+def use_jsonl(folder: Path, lines: dict[str, str]) -> None:
+    """A params.yaml with data set `quotes`, labelled lines of the splits given; others have one good line."""
+    source = folder / "data/raw/quotes"
+    source.mkdir(parents=True)
+    for split in SPLITS:
+        text = lines.get(split, '{"text": "It is so .", "label": "method"}\n')
+        (source / f"{split}.jsonl").write_text(text, encoding="utf-8")
+    block = {
+        "task": "citation_intent",
+        "source": "quotes",
+        "format": "jsonl",
+        "files": {split: f"{split}.jsonl" for split in SPLITS},
+        "labels": ["background", "method"],
+        "examples": ALL,
+    }
+
+    def change(params: dict[str, Any]) -> None:
+        params["datasets"]["quotes"] = block
+        params["sources"]["quotes"] = params["sources"]["aclsum"]
+
+    write_params(folder, change)
+
+
+def test_all_data_sets_and_the_same_bytes_elsewhere(aclsum: Path, tmp_path: Path, told: Told) -> None:
+    for name in DATA_SETS:
+        assert told(name) == ""
+    here = outputs(tmp_path)
+    assert here.keys() == expected_files(list(DATA_SETS))
+    for name in DATA_SETS:
+        assert told(name) == ""
+    assert outputs(tmp_path) == here
+
+    there = tmp_path / "another place"
+    shutil.copytree(aclsum, there / "data/raw/aclsum")
+    write_params(there)
+    done = run_python(there, "-c", PREPARE_ALL, *DATA_SETS, PYTHONHASHSEED="77", TZ="Asia/Tokyo", LC_ALL="C")
+    assert done.returncode == 0, done.stderr
+    assert outputs(there) == here
+
+
+def test_metrics_add_up(aclsum: Path, tmp_path: Path, told: Told) -> None:
+    assert told("aclsum_intent") == ""
+    assert json.loads((tmp_path / "metrics/prepare/aclsum_intent.json").read_text(encoding="utf-8")) == {
+        "read": {"sentences": 56},
+        "dropped": {"sentences with 0 roles": 7, "sentences with 2 roles": 7, "texts not sampled": 0},
+        "rows": {
+            "train": {"all": 18, "approach": 6, "challenge": 6, "outcome": 6},
+            "validation": {"all": 12, "approach": 4, "challenge": 4, "outcome": 4},
+            "test": {"all": 12, "approach": 4, "challenge": 4, "outcome": 4},
+        },
+    }
+    rows = read_rows(tmp_path / "data/prepared/citation_intent/aclsum_intent/train.parquet")
+    assert len(rows) == 18
+    assert rows.features["label"].names == ["challenge", "approach", "outcome"]
+
+
+def test_command_line(aclsum: Path, tmp_path: Path) -> None:
+    done = run_stage(tmp_path, "prepare", "aclsum_category")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    before = outputs(tmp_path)
+    assert before.keys() == expected_files(["aclsum_category"])
+
+    file = paper_file(aclsum, "validation")
+    file.write_text(file.read_text(encoding="utf-8")[:200], encoding="utf-8")
+    done = run_stage(tmp_path, "prepare", "aclsum_category")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: data/raw/aclsum/paper_jsons/2020.validation-main.0.json: not valid JSON (")
+    assert done.stderr.count("\n") == 1
+    assert outputs(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("aclsum_nre", "error: unknown data set 'aclsum_nre'; did you mean 'aclsum_ner'? (known: aclsum_ner, "), ("", "")],
+)
+def test_wrong_name_on_the_command_line(tmp_path: Path, name: str, expected: str) -> None:
+    done = run_stage(tmp_path, "prepare", *([name] if name else []))
+    assert done.returncode == (1 if name else 2)  # 2: the usage, by argparse
+    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith(expected or "usage:")
+    assert outputs(tmp_path) == {}
+
+
+def break_json(source: Path) -> None:
+    file = paper_file(source, "test", 1)
+    file.write_text(file.read_text(encoding="utf-8").replace('"title"', "title", 1), encoding="utf-8")
+
+
+def cut_lines(source: Path) -> None:
+    file = source / "train.jsonl"
+    file.write_bytes(file.read_bytes()[:-20])
+
+
+def change_paper(change: Callable[[Json], Any]) -> Callable[[Path], None]:
+    return lambda source: change_json(paper_file(source, "train", 1), change)
+
+
+def repeat_line(source: Path) -> None:
+    lines = (source / "val.jsonl").read_text(encoding="utf-8").split("\n")
+    (source / "val.jsonl").write_text("\n".join([*lines, lines[0]]), encoding="utf-8")
+
+
+def move_line(source: Path) -> None:
+    line = (source / "train.jsonl").read_text(encoding="utf-8").split("\n")[0]
+    with (source / "test.jsonl").open("a", encoding="utf-8") as file:
+        file.write(f"\n{line}")
+
+
+BROKEN: dict[str, tuple[str, Callable[[Path], Any], str]] = {
+    "json": ("aclsum_ner", break_json, "paper_jsons/2020.test-main.1.json: not valid JSON"),
+    "cut lines": ("aclsum_intent", cut_lines, "train.jsonl:3: not valid JSON"),
+    "no body": (
+        "aclsum_text",
+        change_paper(lambda raw: raw["pdf_parse"].update(body_text=[])),
+        "paper_jsons/2020.train-main.1.json: pdf_parse.body_text has no paragraph",
+    ),
+    "no parse": ("aclsum_linking", change_paper(lambda raw: raw.pop("pdf_parse")), "KeyError at 'pdf_parse'"),
+    "no bibliography field": (
+        "aclsum_interest",
+        change_paper(lambda raw: raw["pdf_parse"].pop("bib_entries")),
+        "2020.train-main.1.json: not a paper in S2ORC form",
+    ),
+    "paper twice in a split": ("aclsum_ner", repeat_line, "val.jsonl:3: paper '2020.validation-main.0' has no file"),
+    "sentence id twice": ("aclsum_intent", repeat_line, "id '2020.validation-main.0/abstract/0' stands twice"),
+    "paper in two splits": ("aclsum_category", move_line, "test.jsonl:3: paper '2020.train-main.0' has no file"),
+    "sentences in two splits": ("aclsum_intent", move_line, "id '2020.train-main.0/abstract/0' stands twice"),
+    "no file of a split": ("aclsum_ner", lambda source: (source / "val.jsonl").unlink(), "val.jsonl: no such file"),
+    "empty split": (
+        "aclsum_intent",
+        lambda source: (source / "val.jsonl").write_text("\n"),
+        "data set aclsum_intent: split validation is empty",
+    ),
+    "no papers": ("aclsum_ner", lambda source: shutil.rmtree(source / "paper_jsons"), "aclsum/paper_jsons: no *.json"),
+    "no source": ("aclsum_linking", shutil.rmtree, "data/raw/aclsum/paper_jsons: no *.json file"),
+}
+
+
+@pytest.mark.parametrize("case", list(BROKEN))
+def test_bad_input_is_told_and_earlier_output_stays(aclsum: Path, tmp_path: Path, told: Told, case: str) -> None:
+    name, damage, expected = BROKEN[case]
+    assert told(name) == ""
+    before = outputs(tmp_path)
+    damage(aclsum)
+    message = told(name)
+    assert expected in message
+    assert "\n" not in message
+    assert outputs(tmp_path) == before
+    assert [path.name for path in (tmp_path / "data/prepared" / DATA_SETS[name]).iterdir()] == [name]
+
+
+@pytest.mark.parametrize("case", ["json", "empty split"])
+def test_bad_input_leaves_no_output(aclsum: Path, tmp_path: Path, told: Told, case: str) -> None:
+    name, damage, _ = BROKEN[case]
+    damage(aclsum)
+    assert told(name) != ""
+    assert not (tmp_path / "data/prepared").exists()
+    assert not (tmp_path / "metrics").exists()
+
+
+def test_value_that_does_not_fit_leaves_no_half_of_the_rows(tmp_path: Path, told: Told) -> None:
+    use_jsonl(tmp_path, {"validation": '{"text": ["no", "text"], "label": "method"}\n'})
+    message = told("quotes")
+    assert "validation.parquet: " in message
+    assert outputs(tmp_path) == {}
+    assert not list((tmp_path / "data/prepared").rglob("*quotes*"))
+
+
+def test_unknown_label(tmp_path: Path, told: Told) -> None:
+    use_jsonl(tmp_path, {"test": '{"text": "a", "label": "method"}\n{"text": "b", "label": "methods"}'})
+    assert told("quotes") == (
+        "error: data/raw/quotes/test.jsonl:2: label 'methods' is not in labels ['background', 'method']"
+    )
+    assert outputs(tmp_path) == {}
+
+
+def test_labelled_lines(tmp_path: Path, told: Told) -> None:
+    use_jsonl(tmp_path, {"train": '{"text": "a", "label": "method"}\n\n{"text": "b", "label": "background"}'})
+    assert told("quotes") == ""
+    rows = read_rows(tmp_path / "data/prepared/citation_intent/quotes/train.parquet")
+    assert rows["text"][:] == ["a", "b"]
+    assert rows["label"][:] == [1, 0]
+
+
+def test_cut_off_lines_of_labels(tmp_path: Path, told: Told) -> None:
+    use_jsonl(tmp_path, {"train": '{"text": "a", "label": "method"}\n{"text": "b", "la'})
+    assert "data/raw/quotes/train.jsonl:2: not valid JSON" in told("quotes")
+
+
+def test_one_paper_in_two_files_of_labels(tmp_path: Path, told: Told) -> None:
+    line = '{"text": "a", "label": "method", "paper": "W1"}'
+    use_jsonl(tmp_path, {"train": line, "test": line})
+    assert told("quotes") == "error: data set quotes: paper 'W1' stands in train and in test"
+
+
+def test_spans_that_do_not_fit_are_counted(aclsum: Path, tmp_path: Path, told: Told) -> None:
+    def shift(raw: Json) -> None:
+        raw["pdf_parse"]["body_text"][0]["cite_spans"][0]["start"] += 1
+        raw["pdf_parse"]["body_text"][1]["ref_spans"][0]["text"] = "Figure 9"
+
+    change_json(paper_file(aclsum, "train", 0), shift)
+    assert told("aclsum_ner") == ""
+    metrics = json.loads((tmp_path / "metrics/prepare/aclsum_ner.json").read_text(encoding="utf-8"))
+    assert metrics["dropped"]["citation spans: text differs from the paragraph's"] == 1
+    assert metrics["dropped"]["reference spans: text differs from the paragraph's"] == 1
+    assert metrics["read"]["citation spans"] == 8 * 7
+
+
+@pytest.mark.parametrize("name", list(DATA_SETS))
+def test_paper_with_an_empty_bibliography(aclsum: Path, tmp_path: Path, told: Told, name: str) -> None:
+    change_json(paper_file(aclsum, "train"), lambda raw: raw["pdf_parse"].update(bib_entries={}))
+    assert told(name) == ""
+    metrics = json.loads((tmp_path / f"metrics/prepare/{name}.json").read_text(encoding="utf-8"))
+    if name != "aclsum_intent":  # reads no paper, sentences alone
+        assert metrics["read"]["papers without a bibliography"] == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("task", "citation_intend", "unknown task 'citation_intend'; did you mean 'citation_intent'?"),
+        ("source", "aclsun", "unknown source 'aclsun'; did you mean 'aclsum'? (known: aclsum, "),
+        (
+            "format",
+            "xml",
+            "params.yaml: datasets.aclsum_intent: format: input should be 'aclsum' or 'jsonl' (got \"xml\")",
+        ),
+        ("labels", ["one"], "params.yaml: datasets.aclsum_intent: labels: list should have at least 2 items"),
+        (
+            "examples",
+            {**ALL, "train": 0},
+            "datasets.aclsum_intent: examples.train: input should be greater than 0 (got 0)",
+        ),
+        ("examples", {"train": 1, "test": 1}, "datasets.aclsum_intent: examples.validation: missing"),
+    ],
+)
+def test_wrong_block(aclsum: Path, tmp_path: Path, told: Told, key: str, value: object, expected: str) -> None:
+    write_params(tmp_path, lambda params: params["datasets"]["aclsum_intent"].update({key: value}))
+    assert expected in told("aclsum_intent")
+    assert outputs(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"topic": "("}, "topic '(' is no regular expression"),
+        ({"train_share": 0.7, "validation_share": 0.3}, "split test is empty; check its sizes and shares"),
+        ({"first_year": 2050}, "split train is empty"),
+    ],
+)
+def test_shares_that_leave_a_split_empty(
+    aclsum: Path, tmp_path: Path, told: Told, change: dict[str, Any], expected: str
+) -> None:
+    write_params(tmp_path, lambda params: params["datasets"]["aclsum_interest"].update(change))
+    assert expected in told("aclsum_interest")
+    assert outputs(tmp_path) == {}
+
+
+def test_a_topic_that_nobody_works_on_is_seen_in_the_counts(aclsum: Path, tmp_path: Path, told: Told) -> None:
+    write_params(tmp_path, lambda params: params["datasets"]["aclsum_interest"].update(topic="mountain"))
+    assert told("aclsum_interest") == ""
+    metrics = json.loads((tmp_path / "metrics/prepare/aclsum_interest.json").read_text(encoding="utf-8"))
+    assert metrics["read"]["papers of the reader"] == 0
+    assert "1" not in metrics["rows"]["train"]
+
+
+def test_sizes_are_kept(tmp_path: Path, told: Told) -> None:
+    write_aclsum(tmp_path / "data/raw/aclsum", train=12, validation=4, test=4)
+    sizes = {"train": 20, "validation": 5, "test": 6}
+    write_params(tmp_path, lambda params: params["datasets"]["aclsum_ner"].update(examples=sizes))
+    assert told("aclsum_ner") == ""
+    metrics = json.loads((tmp_path / "metrics/prepare/aclsum_ner.json").read_text(encoding="utf-8"))
+    assert {split: rows["all"] for split, rows in metrics["rows"].items()} == sizes
+
+
+def rows_of(*names: str, paper: str = "P") -> list[dict[str, Any]]:
+    """Rows with these ids, all of one paper."""
+    return [{"id": name, "paper": paper} for name in names]
+
+
+def test_check_of_splits() -> None:
+    intent, text = load_task("citation_intent"), load_task("pretraining")
+    good = {"train": rows_of("a", "b"), "validation": rows_of("c", paper="Q"), "test": rows_of("d", paper="R")}
+    prepare.check_splits("x", intent, good)
+    prepare.check_splits("x", text, {**good, "test": []})
+    for task, change, expected in [
+        (intent, {"test": []}, "data set x: split test is empty"),
+        (text, {"train": []}, "data set x: split train is empty"),
+        (intent, {"train": rows_of("a", "a")}, "data set x: id 'a' stands twice"),
+        (intent, {"test": rows_of("a", paper="R")}, "data set x: id 'a' stands twice"),
+        (intent, {"test": rows_of("d", paper="P")}, "data set x: paper 'P' stands in train and in test"),
+    ]:
+        with pytest.raises(DataError, match=expected):
+            prepare.check_splits("x", task, {**good, **change})

@@ -1,0 +1,169 @@
+"""Queries, masks and candidates."""
+
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scholar.corpora.s2orc import Paragraph, Span
+from scholar.params import Sizes
+from scholar.records import Counts, Row
+from scholar.tasks.citation_linking import TASK, Settings, mask_context
+from tests.fixtures.aclsum import Json, change_json, paper, paper_file, paragraph, write_papers
+
+ALL = Sizes(train=None, validation=None, test=None)
+MASK = "[CITATION]"
+SETTINGS = Settings(
+    task="citation_linking",
+    source="aclsum",
+    context_characters=60,
+    mask="target",
+    mask_text=MASK,
+    negatives=5,
+    queries=ALL,
+)
+TEXT = "Long ago (Adler, 2001) sorted stones as (Brandt, 2002) had done, and (Adler, 2001) wrote it down."
+CITATIONS = (Span(9, 22, "BIBREF0"), Span(40, 54, "BIBREF1"), Span(69, 82, "BIBREF0"))
+PARAGRAPH = Paragraph("Introduction", TEXT, CITATIONS, ())
+
+
+def read_queries(folder: Path, settings: Settings = SETTINGS, counts: Counts | None = None) -> dict[str, list[Row]]:
+    """The rows of each query, with their split in column `split`."""
+    queries: dict[str, list[Row]] = defaultdict(list)
+    for split, row in TASK.read(folder, settings, 42, counts or Counts()):
+        queries[row["query"]].append({**row, "split": split})
+    return queries
+
+
+@pytest.mark.parametrize(
+    ("mask", "expected"),
+    [
+        ("target", "Long ago (Adler, 2001) sorted stones as [CITATION] had done, and (Adler, 2001) wrote it down."),
+        ("all", "Long ago [CITATION] sorted stones as [CITATION] had done, and [CITATION] wrote it down."),
+        ("none", TEXT),
+    ],
+)
+def test_masks(mask: str, expected: str) -> None:
+    assert mask_context(PARAGRAPH, CITATIONS[1], replace(SETTINGS, mask=mask)) == expected  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        (12, "stones as [CITATION] had done,"),  # " stones as " has 11 characters, "s" of "sorted" is the 12th
+        (5, "as [CITATION] had"),
+        (3, "[CITATION]"),
+        (500, "Long ago (Adler, 2001) sorted stones as [CITATION] had done, and (Adler, 2001) wrote it down."),
+    ],
+)
+def test_context_is_cut_at_words(size: int, expected: str) -> None:
+    assert mask_context(PARAGRAPH, CITATIONS[1], replace(SETTINGS, context_characters=size)) == expected
+
+
+@given(
+    st.lists(st.tuples(st.text("ab .", max_size=30), st.text("CD, ", min_size=1, max_size=9)), min_size=1, max_size=5),
+    st.text("ab .", max_size=30),
+    st.integers(1, 40),
+    st.sampled_from(["target", "all"]),
+)
+def test_mask_hides_the_span_and_sides_are_short(parts: list[tuple[str, str]], last: str, size: int, mask: str) -> None:
+    text, spans = "", []
+    for before, citation in parts:
+        spans.append(Span(len(text + before), len(text + before + citation), "BIBREF0"))
+        text += before + citation
+    settings = replace(SETTINGS, context_characters=size, mask=mask, mask_text="#")  # type: ignore[arg-type]
+    for number, span in enumerate(spans):
+        context = mask_context(Paragraph("", text + last, tuple(spans), ()), span, settings)
+        if mask == "all":
+            assert not set(context) & set("CD,")
+        else:
+            left, right = context.split("#")
+            assert len(left.rstrip()) <= size and len(right.lstrip()) <= size
+            visible = [text[other.start : other.end] for n, other in enumerate(spans) if n != number]
+            assert sum(map(context.count, "CD")) <= sum(part.count("C") + part.count("D") for part in visible)
+
+
+def test_every_occurrence_is_a_query(aclsum: Path) -> None:
+    queries = read_queries(aclsum)
+    # six resolved citations in each of seven papers; the third paragraph names one work twice by the same string
+    assert len(queries) == 7 * 6
+    third = {key: rows for key, rows in queries.items() if key.startswith("2020.test-main.0/2/")}
+    cited = [next(row["candidate"] for row in rows if row["label"] == "cited") for rows in third.values()]
+    assert len(cited) == 3
+    assert len(set(cited)) == 2
+    assert len({rows[0]["context"] for rows in third.values()}) == 3
+
+
+def test_query_hides_its_citation(aclsum: Path) -> None:
+    for key, rows in read_queries(aclsum, replace(SETTINGS, mask="all")).items():
+        assert rows[0]["context"].count(MASK) >= 1, key
+        assert "et al." not in rows[0]["context"]
+        assert {row["context"] for row in rows} == {rows[0]["context"]}
+
+
+def test_candidates_by_split(aclsum: Path) -> None:
+    for rows in read_queries(aclsum).values():
+        assert [row["label"] for row in rows].count("cited") == 1
+        sampled = [row for row in rows if row["sampled"]]
+        assert len(sampled) == 1 + 5
+        assert [row["label"] for row in sampled].count("cited") == 1
+        assert len(rows) == (6 if rows[0]["split"] == "train" else 9)  # of nine entries in every bibliography
+        assert len({row["candidate"] for row in rows}) == len(rows)
+
+
+def test_the_training_draw_is_the_one_marked_in_test(aclsum: Path, tmp_path: Path) -> None:
+    works = [(f"Work {number}", 2000, "ACL") for number in range(20)]
+    one = paper("P1", [paragraph("See ", ("[3]", "BIBREF3"), ".")], works)
+    (train,) = read_queries(write_papers(tmp_path / "a", {"train": [one]})).values()
+    (test,) = read_queries(write_papers(tmp_path / "b", {"test": [one]})).values()
+    assert len(test) == 20
+    assert [row["id"] for row in test if row["sampled"]] == [row["id"] for row in train]
+
+
+def test_more_negatives_add_to_the_earlier_ones(aclsum: Path) -> None:
+    few, many = (read_queries(aclsum, replace(SETTINGS, negatives=number)) for number in (2, 3))
+    for key, rows in few.items():
+        sampled = {row["id"] for row in rows if row["sampled"]}
+        assert len(sampled) == 3
+        assert sampled < {row["id"] for row in many[key] if row["sampled"]}
+
+
+def test_each_query_draws_its_own_negatives(tmp_path: Path) -> None:
+    works = [(f"Work {number}", 2000, "ACL") for number in range(20)]
+    papers = [paper(name, [paragraph(("[3]", "BIBREF3"), " or ", ("[3]", "BIBREF3"))], works) for name in ("P1", "P2")]
+    queries = read_queries(write_papers(tmp_path, {"train": papers}))
+    assert len({tuple(row["candidate"] for row in rows) for rows in queries.values()}) == 4
+
+
+def test_small_bibliography_gives_what_it_has(tmp_path: Path) -> None:
+    works = [("First", 2001, ""), ("Second", 2002, ""), ("", 2003, ""), ("first!", 2001, "")]
+    body = [paragraph("See ", ("[4]", "BIBREF3"), " and ", ("[3]", "BIBREF2"), " and ", ("[9]", None), ".")]
+    alone = paper("P2", [paragraph("See ", ("[1]", "BIBREF0"), ".")], [("Only", 2001, "")])
+    counts = Counts()
+    queries = read_queries(write_papers(tmp_path, {"train": [paper("P1", body, works), alone]}), SETTINGS, counts)
+    (rows,) = queries.values()
+    # entries 0 and 3 are one work; the one that is cited stands for both, the untitled entry for nothing
+    assert {row["id"]: row["label"] for row in rows} == {"P1/0/4/BIBREF1": "other", "P1/0/4/BIBREF3": "cited"}
+    assert all(row["sampled"] for row in rows)
+    assert +counts.dropped == {
+        "citations of an entry without a title": 1,
+        "citations that the parser did not resolve": 1,
+        "citations with no other candidate": 1,
+    }
+    assert counts.read["citations"] == 4
+
+
+def test_paper_with_an_empty_bibliography(aclsum: Path) -> None:
+    def change(raw: Json) -> None:
+        raw["pdf_parse"]["bib_entries"] = {}
+
+    before = read_queries(aclsum)
+    change_json(paper_file(aclsum, "train"), change)
+    counts = Counts()
+    after = read_queries(aclsum, SETTINGS, counts)
+    assert after == {key: rows for key, rows in before.items() if not key.startswith("2020.train-main.0/")}
+    assert counts.read["papers without a bibliography"] == 1
+    assert counts.dropped["citations that the parser did not resolve"] == 7 + 6
