@@ -1,0 +1,140 @@
+"""What every use of the library's Trainer shares: its arguments, where it goes on, how a model is kept.
+
+A training goes on from the newest whole checkpoint of exactly its configuration, or from the start.
+"""
+
+import hashlib
+import json
+import logging
+import re
+import shutil
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from transformers import (
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+
+from scholar.errors import ParamsError
+from scholar.params import Pretraining, Run, Runtime
+
+log = logging.getLogger(__name__)
+
+ROOT = Path("checkpoints")
+MARK = "complete"  # written last; a checkpoint without it was cut off
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How numbers are computed, where checkpoints are kept, and the one to go on from."""
+
+    runtime: Runtime
+    seed: int
+    checkpoints: Path
+    resume_from: str | None
+
+
+def resume_settings(
+    name: str, what: Run | Pretraining, runtime: Runtime, seed: int, inputs: Iterable[Path]
+) -> Settings:
+    """The settings of a training by that name, with the checkpoint that an interrupted one of the same kind left."""
+    checkpoints = ROOT / name / fingerprint([asdict(what), asdict(runtime), seed], inputs)
+    return Settings(runtime=runtime, seed=seed, checkpoints=checkpoints, resume_from=find_checkpoint(checkpoints))
+
+
+def check_positions(block: str, schedule: Run | Pretraining, config: PreTrainedConfig) -> None:
+    """Raises:
+    ParamsError: max_tokens exceeds the positions of the encoder.
+    """
+    positions = config.max_position_embeddings
+    if schedule.max_tokens > positions:
+        raise ParamsError(
+            f"params.yaml: {block}: max_tokens: {schedule.max_tokens}, but {schedule.encoder} has {positions} "
+            "positions; lower it"
+        )
+
+
+def training_arguments(schedule: Run | Pretraining, settings: Settings, **more: Any) -> TrainingArguments:
+    """The library's arguments. Checkpoints at the end of each epoch; nothing is reported anywhere."""
+    return TrainingArguments(
+        output_dir=str(settings.checkpoints),
+        num_train_epochs=schedule.epochs,
+        per_device_train_batch_size=schedule.batch_size,
+        gradient_accumulation_steps=schedule.gradient_accumulation,
+        learning_rate=schedule.learning_rate,
+        lr_scheduler_type="linear",
+        warmup_steps=schedule.warmup_ratio,  # below 1 the library reads it as a share of all steps
+        max_grad_norm=1.0,
+        train_sampling_strategy="sequential",  # EpochDataset is in its order already
+        remove_unused_columns=False,
+        save_strategy="epoch",
+        restore_callback_states_from_checkpoint=True,  # how long early stopping has waited
+        logging_steps=5,
+        logging_nan_inf_filter=False,
+        report_to="none",
+        seed=settings.seed,
+        use_cpu=settings.runtime.level == "portable",
+        bf16=settings.runtime.precision == "bf16",
+        dataloader_pin_memory=False,
+        disable_tqdm=not sys.stderr.isatty(),
+        **more,
+    )
+
+
+class EpochEnd(TrainerCallback):
+    """Makes the end of an epoch a point to go on from exactly: the loss so far is logged, a whole checkpoint marked."""
+
+    def on_epoch_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Called by the Trainer before it evaluates and saves; a logged mean loss never spans two epochs."""
+        control.should_log = True
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Called by the Trainer after it has written a checkpoint."""
+        Path(str(args.output_dir), f"checkpoint-{state.global_step}", MARK).touch()
+
+
+def fingerprint(settings: object, inputs: Iterable[Path]) -> str:
+    """A hash of everything that decides the result: settings, input files, the code that is loaded, pinned packages."""
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=repr).encode())
+    loaded = (getattr(module, "__file__", None) for name, module in sys.modules.items() if name.startswith("scholar"))
+    files = {Path(file) for file in loaded if file} | {Path("requirements.txt")} | set(inputs)
+    for name, content in sorted((file.name, hashlib.sha256(file.read_bytes()).digest()) for file in files):
+        digest.update(name.encode() + content)  # in the order of both: several files have the same name
+    return digest.hexdigest()[:16]
+
+
+def find_checkpoint(folder: Path) -> str | None:
+    """The whole checkpoint with the highest step in a folder; those that were cut off are removed, with a word."""
+    whole = []
+    for path in folder.glob("checkpoint-*"):
+        step = re.fullmatch(r"checkpoint-(\d+)", path.name)
+        if step and (path / MARK).exists():
+            whole.append((int(step[1]), path))
+        else:
+            log.info("%s was cut off while it was written; it is removed", path)
+            shutil.rmtree(path)
+    if not whole:
+        return None
+    newest = max(whole)[1]
+    log.info("going on from %s", newest)
+    return str(newest)
+
+
+def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Write a folder that from_pretrained loads, beside and then renamed; then the checkpoints of its name can go."""
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    model.save_pretrained(part)
+    tokenizer.save_pretrained(part)
+    shutil.rmtree(folder, ignore_errors=True)
+    part.rename(folder)
+    shutil.rmtree(ROOT / folder.name, ignore_errors=True)

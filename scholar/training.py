@@ -1,0 +1,203 @@
+"""Fine-tuning a run with the library's Trainer: layer-wise rates, class weights, best checkpoint, resume."""
+
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn.functional import cross_entropy
+from transformers import (
+    AutoConfig,
+    EarlyStoppingCallback,
+    EvalPrediction,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    Trainer,
+    TrainerState,
+)
+from transformers.trainer import TRAINER_STATE_NAME
+
+from scholar.batching import EpochDataset, Item
+from scholar.encoding import encode_rows, load_tokenizer
+from scholar.params import Run
+from scholar.records import Row
+from scholar.splits import draw
+from scholar.trainer import EpochEnd, Settings, check_positions, training_arguments
+
+DROPOUT = {  # what the library's encoders call them
+    "hidden_dropout": (
+        "hidden_dropout_prob",
+        "dropout",
+        "embedding_dropout",
+        "mlp_dropout",
+        "classifier_dropout",
+        "seq_classif_dropout",
+    ),
+    "attention_dropout": ("attention_probs_dropout_prob", "attention_dropout"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A model with its best weights, how it got there, and what the stage's metrics say of it."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerFast
+    history: list[dict[str, float]]
+    metrics: dict[str, float]
+
+
+def build_model(head: ModuleType, names: list[str], run: Run) -> PreTrainedModel:
+    """The encoder of the run under a new head, its outputs named, its dropout set.
+
+    Raises:
+        ParamsError: run.max_tokens exceeds the positions of the encoder.
+    """
+    config = AutoConfig.from_pretrained(run.encoder, local_files_only=True)
+    check_positions("runs", run, config)
+    dropout = {
+        name: getattr(run, kind)
+        for kind, known in DROPOUT.items()
+        for name in known
+        if getattr(config, name, None) is not None
+    }
+    model: PreTrainedModel = head.AUTO_MODEL.from_pretrained(
+        run.encoder,
+        local_files_only=True,
+        num_labels=len(names),
+        id2label=dict(enumerate(names)),
+        label2id={name: i for i, name in enumerate(names)},
+        **dropout,
+    )
+    return model
+
+
+def layer_groups(model: PreTrainedModel, run: Run) -> list[dict[str, Any]]:
+    """Parameters by depth and decay.
+
+    The head learns at learning_rate, each layer below at layer_decay times the rate of the one above. Layers are
+    numbered in parameter names (`layer.3.`, `layers.3.`); the embeddings lie below layer 0. Biases and normalisation
+    weights, the vectors, do not decay. Source: Howard and Ruder, 2018 (discriminative fine-tuning).
+    """
+    depth_of: dict[str, int] = {}
+    for name, _ in model.named_parameters():
+        number = re.search(r"\blayers?\.(\d+)\.", name)
+        inside = name.startswith(f"{model.base_model_prefix}.")
+        depth_of[name] = int(number[1]) + 1 if number else 0 if inside and "embedding" in name else sys.maxsize
+    top = max((depth for depth in depth_of.values() if depth != sys.maxsize), default=0) + 1
+    groups: dict[tuple[int, bool], list[torch.nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        groups.setdefault((min(depth_of[name], top), parameter.ndim > 1), []).append(parameter)
+    return [
+        {
+            "params": parameters,
+            "lr": run.learning_rate * run.layer_decay ** (top - depth),
+            "weight_decay": run.weight_decay if decays else 0.0,
+        }
+        for (depth, decays), parameters in sorted(groups.items(), key=lambda group: group[0])
+    ]
+
+
+def balanced_weights(labels: list[int], classes: int) -> torch.Tensor:
+    """(classes,) rows / (classes present x rows of the class): their mean over all rows is 1; absent classes get 0."""
+    counts = np.bincount(labels, minlength=classes)
+    shares = np.count_nonzero(counts) * np.maximum(counts, 1)
+    return torch.tensor(np.where(counts > 0, len(labels) / shares, 0.0), dtype=torch.float32)
+
+
+def build_loss(run: Run, weights: torch.Tensor | None) -> Callable[..., torch.Tensor]:
+    """Cross entropy per labelled position, averaged over the positions of a whole accumulated step."""
+
+    def loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor | int | None = None) -> torch.Tensor:
+        logits = outputs.logits.flatten(
+            0, -2
+        ).float()  # (batch, labels) or (batch, tokens, labels) -> (positions, labels)
+        weight = None if weights is None else weights.to(logits.device)
+        total = cross_entropy(
+            logits, labels.flatten(), weight=weight, reduction="sum", label_smoothing=run.label_smoothing
+        )
+        return total / (labels.ne(-100).sum() if num_items_in_batch is None else num_items_in_batch)
+
+    return loss
+
+
+def finetune(run: Run, head: ModuleType, names: list[str], splits: dict[str, list[Row]], settings: Settings) -> Trained:
+    """Train a run on splits["train"], keep the epoch that scores best on splits["validation"]."""
+    tokenizer = load_tokenizer(Path(run.encoder), run.max_tokens)
+    model = build_model(head, names, run)
+    collate = head.build_collator(tokenizer)
+
+    def training_items(epoch: int) -> list[Item]:
+        return [
+            head.encode(row, tokenizer, run, draw_left_out(run.input_dropout, settings.seed, epoch, row["id"]))[0]
+            for row in splits["train"]
+        ]
+
+    validation_items, validation_cut = encode_rows(head, splits["validation"], tokenizer, run)
+    order = sorted(range(len(validation_items)), key=lambda i: len(validation_items[i]["input_ids"]))
+    validation_rows = [splits["validation"][i] for i in order]  # by length: little padding
+    validation_items = [validation_items[i] for i in order]
+
+    def score(output: EvalPrediction) -> dict[str, float]:
+        predictions = head.decode(validation_rows, validation_items, list(output.predictions), names)
+        return {"score": head.validation_score(validation_rows, predictions, names)}
+
+    labels = [row["label"] for row in splits["train"]] if run.class_weights == "balanced" else []
+    trainer = Trainer(
+        model=model,
+        args=training_arguments(
+            replace(run, epochs=epochs_to_train(run, settings.resume_from)),
+            settings,
+            per_device_eval_batch_size=4 * run.batch_size,  # no gradients are kept, so four times the rows fit
+            eval_strategy="epoch",
+            save_total_limit=2,  # the best and the newest
+            load_best_model_at_end=True,
+            metric_for_best_model="score",
+            greater_is_better=True,
+        ),
+        data_collator=collate,
+        train_dataset=EpochDataset(training_items, settings.seed, run.batch_size),
+        eval_dataset=validation_items,
+        compute_metrics=score,
+        compute_loss_func=build_loss(run, balanced_weights(labels, len(names)) if labels else None),
+        optimizers=(torch.optim.AdamW(layer_groups(model, run), lr=run.learning_rate, fused=True), None),
+        callbacks=[EpochEnd(), *early_stopping(run)],
+    )
+    trainer.train(resume_from_checkpoint=settings.resume_from)
+    train_cut = encode_rows(head, splits["train"], tokenizer, run)[1]
+    history = trainer.state.log_history
+    scores = [entry["eval_score"] for entry in history if "eval_score" in entry]
+    metrics = {
+        "validation_score": max(scores),
+        "best_epoch": float(scores.index(max(scores)) + 1),
+        "epochs": float(len(scores)),
+        "steps": float(trainer.state.global_step),
+        "train_examples_cut": float(train_cut),
+        "validation_examples_cut": float(validation_cut),
+    }
+    return Trained(model, tokenizer, history, metrics)
+
+
+def draw_left_out(dropout: dict[str, float], seed: int, epoch: int, id_: str) -> frozenset[str]:
+    """The inputs that this example does without in this epoch, each with its own probability."""
+    return frozenset(name for name, p in dropout.items() if draw(seed, "input", name, str(epoch), id_) < p * 2**64)
+
+
+def epochs_to_train(run: Run, checkpoint: str | None) -> int:
+    """All epochs of the run, unless the training had stopped early when the checkpoint to go on from was written."""
+    if checkpoint is None:
+        return run.epochs
+    state = TrainerState.load_from_json(str(Path(checkpoint, TRAINER_STATE_NAME)))
+    stopped = state.stateful_callbacks["TrainerControl"]["args"]["should_training_stop"]
+    return round(state.epoch or 0) if stopped else run.epochs
+
+
+def early_stopping(run: Run) -> list[EarlyStoppingCallback]:
+    """Stops after that many epochs without a better validation score; patience 0 trains all epochs."""
+    patience = run.early_stopping_patience
+    return [EarlyStoppingCallback(early_stopping_patience=patience)] if patience else []
