@@ -1,0 +1,234 @@
+"""From predictions to numbers: the model's scores beside its baselines', the plots, and the worst mistakes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from scholar import baselines, metrics
+from scholar.heads import join_inputs
+from scholar.params import Evaluation, Run
+from scholar.plots import Cell
+from scholar.records import Row
+
+Plots = dict[str, Sequence[Mapping[str, Cell]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """All that scoring looks at. Rows and predictions of a split stand in the same order.
+
+    `shown` are the inputs that the model was given; `validation` is None where nothing is chosen on it.
+    """
+
+    run: Run
+    names: list[str]
+    shown: list[str]
+    train: list[Row]
+    validation: list[Row]
+    test: list[Row]
+    validation_predictions: list[Row]
+    test_predictions: list[Row]
+    seed: int
+    evaluation: Evaluation
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Scores by system ("model" and each baseline), plots as file name -> rows, mistakes with the worst first."""
+
+    scores: dict[str, dict[str, Any]]
+    plots: Plots
+    mistakes: list[dict[str, str]]
+
+
+def needs_validation(head: str, names: list[str]) -> bool:
+    """Only a binary classifier chooses something, its threshold, on validation predictions."""
+    return head == "sequence_classification" and len(names) == 2
+
+
+def score(outcome: Outcome) -> Report:
+    """Score a run in the way that its head is read."""
+    if needs_validation(outcome.run.head, outcome.names):
+        return score_screening(outcome)
+    return SCORERS[outcome.run.head](outcome)
+
+
+def score_entities(outcome: Outcome) -> Report:
+    """Mentions by seqeval, beside mentions memorised from the training rows."""
+    references = [p["tags"] for p in outcome.test_predictions]
+    predicted = [p["predicted_tags"] for p in outcome.test_predictions]
+    tokens = [row["tokens"] for row in outcome.test]
+    train_tags = [[outcome.names[tag] for tag in row["ner_tags"]] for row in outcome.train]
+    memorised = baselines.memorised_mentions([row["tokens"] for row in outcome.train], train_tags, tokens)
+    scores = {
+        "model": metrics.entity_scores(references, predicted),
+        "memorised": metrics.entity_scores(references, memorised),
+    }
+    wrong = [
+        (sum(a != b for a, b in zip(p["tags"], p["predicted_tags"], strict=True)), row, p)
+        for row, p in zip(outcome.test, outcome.test_predictions, strict=True)
+    ]
+    mistakes = [
+        {"id": row["id"], "text": mark(row["tokens"], p["tags"]), "predicted": mark(row["tokens"], p["predicted_tags"])}
+        for count, row, p in sorted(wrong, key=lambda item: (-item[0], item[1]["id"]))
+        if count
+    ]
+    inside = np.array([tag != "O" for tags in references for tag in tags]).astype(int)  # (words,)
+    given = np.array([p for prediction in outcome.test_predictions for p in prediction["mention_probabilities"]])
+    plots = draw_plots(inside, np.stack([1 - given, given], axis=1), ["O", "mention"], outcome.evaluation)
+    pairs = [pair for tags in zip(references, predicted, strict=True) for pair in zip(*tags, strict=True)]
+    types = [(actual[2:] or "none", guess[2:] or "none") for actual, guess in pairs]
+    plots["confusion"] = [{"actual": a, "predicted": b} for a, b in types if (a, b) != ("none", "none")]
+    return Report(scores, plots, mistakes[: outcome.evaluation.most_wrong])
+
+
+def mark(tokens: list[str], tags: list[str]) -> str:
+    """Tokens with their mentions in brackets: `see Figure [FIGURE 2]`."""
+    words: list[str] = []
+    for token, tag, following in zip(tokens, tags, [*tags[1:], "O"], strict=True):
+        opening = f"[{tag[2:]} " if tag.startswith("B-") else ""
+        words.append(opening + token + ("]" if tag != "O" and not following.startswith("I-") else ""))
+    return " ".join(words)
+
+
+def score_classes(outcome: Outcome) -> Report:
+    """Classes by scikit-learn, beside the majority class and TF-IDF with logistic regression on the same rows."""
+    labels, probabilities = labels_of(outcome.test), probabilities_of(outcome.test_predictions)
+    systems = {
+        "model": probabilities,
+        "tfidf": tfidf(outcome, outcome.test),
+        "majority": baselines.majority(labels_of(outcome.train), len(outcome.names), len(labels)),
+    }
+    bins = outcome.evaluation.calibration_bins
+    scores = {
+        name: metrics.classification_scores(labels, given, outcome.names, bins) for name, given in systems.items()
+    }
+    predicted = probabilities.argmax(axis=1)
+    plots = draw_plots(labels, probabilities, outcome.names, outcome.evaluation)
+    return Report(scores, plots, class_mistakes(outcome, probabilities, predicted))
+
+
+def score_screening(outcome: Outcome) -> Report:
+    """A binary task: how well class 1 is ranked, and its scores at the threshold with the best F1 on validation."""
+    labels, validation_labels = labels_of(outcome.test), labels_of(outcome.validation)
+    classes = len(outcome.names)
+    train = labels_of(outcome.train)
+    systems = {  # scores of class 1 on validation and on test
+        "model": (probabilities_of(outcome.validation_predictions), probabilities_of(outcome.test_predictions)),
+        "tfidf": (tfidf(outcome, outcome.validation), tfidf(outcome, outcome.test)),
+        "majority": tuple(baselines.majority(train, classes, n) for n in (len(validation_labels), len(labels))),
+    }
+    scores, thresholds = {}, {}
+    for name, (validation, test) in systems.items():
+        thresholds[name] = metrics.best_threshold(validation_labels, validation[:, 1])
+        scores[name] = metrics.screening_scores(labels, test[:, 1], thresholds[name])
+    probabilities = systems["model"][1]
+    predicted = (probabilities[:, 1] >= thresholds["model"]).astype(int)
+    plots = draw_plots(labels, probabilities, outcome.names, outcome.evaluation)
+    plots["confusion"] = metrics.confusion_rows(labels, predicted, outcome.names)
+    return Report(scores, plots, class_mistakes(outcome, probabilities, predicted))
+
+
+def score_pairs(outcome: Outcome) -> Report:
+    """Candidates ranked within their query, beside BM25; and single pairs at the published ratio of negatives."""
+    queries = [p["query"] for p in outcome.test_predictions]
+    labels = labels_of(outcome.test)
+    probabilities = np.array([p["probability"] for p in outcome.test_predictions])  # (pairs,)
+    first, second = outcome.run.inputs
+    background = sorted({row[second] for row in (*outcome.train, *outcome.validation, *outcome.test)})
+    bm25 = baselines.bm25_scores(
+        [row[first] for row in outcome.test], [row[second] for row in outcome.test], background
+    )
+    sampled = np.array([row["sampled"] for row in outcome.test])
+    pair = metrics.pair_scores(labels[sampled], probabilities[sampled], threshold=0.5)
+    scores: dict[str, dict[str, Any]] = {
+        "model": {**metrics.ranking_scores(queries, labels, probabilities), "pair": pair},
+        "bm25": metrics.ranking_scores(queries, labels, bm25),
+    }
+    two = np.stack([1 - probabilities, probabilities], axis=1)[sampled]  # (pairs, classes)
+    plots = draw_plots(labels[sampled], two, outcome.names, outcome.evaluation)
+    return Report(scores, plots, pair_mistakes(outcome, probabilities))
+
+
+def draw_plots(labels: Any, probabilities: Any, names: list[str], evaluation: Evaluation) -> Plots:
+    """Confusion, reliability, and precision-recall: of class 1 of two, else of all classes taken together (micro)."""
+    relevant = labels if len(names) == 2 else np.eye(len(names))[labels].ravel()
+    scores = probabilities[:, 1] if len(names) == 2 else probabilities.ravel()
+    return {
+        "confusion": metrics.confusion_rows(labels, probabilities.argmax(axis=1), names),
+        "reliability": metrics.reliability_bins(labels, probabilities, evaluation.calibration_bins),
+        "precision_recall": metrics.precision_recall_points(relevant, scores, evaluation.plot_points),
+    }
+
+
+def class_mistakes(outcome: Outcome, probabilities: Any, predicted: Any) -> list[dict[str, str]]:
+    """Wrong rows, those first whose right class was thought least likely."""
+    left_out = frozenset(outcome.run.inputs) - frozenset(outcome.shown)
+    rows = zip(outcome.test, probabilities, predicted, strict=True)
+    wrong = sorted(
+        (float(p[row["label"]]), row["id"], row, int(guess)) for row, p, guess in rows if guess != row["label"]
+    )
+    return [
+        {
+            "id": id_,
+            "text": join_inputs(row, outcome.run.inputs, left_out),
+            "label": f"{outcome.names[row['label']]} (probability {right:.3f})",
+            "predicted": outcome.names[guess],
+        }
+        for right, id_, row, guess in wrong[: outcome.evaluation.most_wrong]
+    ]
+
+
+def pair_mistakes(outcome: Outcome, probabilities: Any) -> list[dict[str, str]]:
+    """Queries whose right candidate ranks lowest, with the candidate that ranked first."""
+    first, second = outcome.run.inputs
+    by_query: dict[str, list[tuple[float, Row]]] = {}
+    for row, p in zip(outcome.test, probabilities, strict=True):
+        by_query.setdefault(row["query"], []).append((-float(p), row))
+    wrong = []
+    for query, pairs in by_query.items():
+        ranked = sorted(pairs, key=lambda pair: (pair[0], pair[1]["label"], pair[1]["id"]))  # ties as in mrr
+        rank, cited = next((rank, row) for rank, (_, row) in enumerate(ranked, start=1) if row["label"])
+        if rank > 1:
+            wrong.append((-rank, query, cited, ranked[0][1]))
+    return [
+        {
+            "id": query,
+            "text": cited[first],
+            "label": f"{cited[second]} (rank {-rank} of {len(by_query[query])})",
+            "predicted": top[second],
+        }
+        for rank, query, cited, top in sorted(wrong, key=lambda item: item[:2])[: outcome.evaluation.most_wrong]
+    ]
+
+
+def labels_of(rows: list[Row]) -> Any:
+    """(rows,) class numbers."""
+    return np.array([row["label"] for row in rows])
+
+
+def probabilities_of(predictions: list[Row]) -> Any:
+    """(rows, classes) class probabilities."""
+    return np.array([prediction["probabilities"] for prediction in predictions])
+
+
+def tfidf(outcome: Outcome, rows: list[Row]) -> Any:
+    """(rows, classes) from TF-IDF with logistic regression, trained on all inputs, shown what the model is shown."""
+    left_out = frozenset(outcome.run.inputs) - frozenset(outcome.shown)
+    return baselines.tfidf_logistic(
+        [join_inputs(row, outcome.run.inputs, frozenset()) for row in outcome.train],
+        labels_of(outcome.train),
+        [join_inputs(row, outcome.run.inputs, left_out) for row in rows],
+        len(outcome.names),
+        balanced=outcome.run.class_weights == "balanced",
+        seed=outcome.seed,
+    )
+
+
+SCORERS = {
+    "token_classification": score_entities,
+    "sequence_classification": score_classes,
+    "pair_classification": score_pairs,
+}
