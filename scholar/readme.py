@@ -1,0 +1,105 @@
+"""The tables of README.md, from params.yaml and metrics/. `python -m scholar.readme [--check]`."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+from scholar.errors import ScholarError, run
+from scholar.params import Params, load_params
+from scholar.records import write_text
+from scholar.task import load_task
+
+README = Path("README.md")
+PRIMARY = {  # what a head's runs are compared by; a binary classifier by average precision
+    "token_classification": "f1",
+    "sequence_classification": "macro_f1",
+    "pair_classification": "mrr",
+}
+NAMES = {
+    "f1": "entity F1",
+    "macro_f1": "macro-F1",
+    "mrr": "MRR",
+    "average_precision": "average precision",
+    "memorised": "memorised mentions",
+    "tfidf": "TF-IDF + logistic regression",
+    "majority": "majority class",
+    "bm25": "BM25",
+}
+
+
+def main() -> None:
+    """Write the tables, or with --check only tell whether they are those of the current metrics."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="change nothing; exit code 1 when README.md is stale")
+    check = parser.parse_args().check
+    params = load_params()
+    old = README.read_text(encoding="utf-8")
+    new = old
+    for name, table in {"results": result_table(params), "data": data_table(params)}.items():
+        new = replace_block(new, name, table)
+    if new != old and check:
+        raise ScholarError(f"{README}: its tables differ from params.yaml and metrics/; run `make readme`")
+    if new != old:
+        write_text(new, README)
+
+
+def replace_block(text: str, name: str, table: str) -> str:
+    """The text with everything between the two marks of a block replaced.
+
+    Raises:
+        ScholarError: the marks are not there.
+    """
+    begin, end = f"<!-- begin {name} -->\n", f"\n<!-- end {name} -->"
+    if begin not in text or end not in text:
+        raise ScholarError(f"{README}: no block between '{begin.strip()}' and '{end.strip()}'; put the two lines back")
+    before, _, rest = text.partition(begin)
+    return before + begin + table + end + rest.partition(end)[2]
+
+
+def result_table(params: Params) -> str:
+    """A row per run and view: the model on test beside its baselines, and which is ahead."""
+    rows = []
+    for name, settings in params.runs.items():
+        for view, scores in read_metrics(Path("metrics", f"{name}.json")).items():
+            systems = {key: value for key, value in scores.items() if isinstance(value, dict)}
+            metric = "average_precision" if "average_precision" in systems["model"] else PRIMARY[settings.head]
+            model = systems.pop("model")[metric]
+            best = max(systems, key=lambda system: systems[system][metric])
+            others = ", ".join(f"{NAMES[system]} {given[metric]:.3f}" for system, given in systems.items())
+            verdict = "model" if model > systems[best][metric] else f"**baseline** ({NAMES[best]})"
+            shown = name if view == "test" else f"{name}, shown {view.replace('_', ' and ')}"
+            rows.append([shown, NAMES[metric], f"{model:.3f}", others, verdict])
+    return tabulate(
+        rows, ["run", "test score", "model", "baselines", "ahead"], tablefmt="github", disable_numparse=True
+    )
+
+
+def data_table(params: Params) -> str:
+    """A row per data set: its task, size, licence, and who says what is right."""
+    rows = []
+    for name, block in params.datasets.items():
+        sizes = read_metrics(Path("metrics/prepare", f"{name}.json"))["rows"]
+        counts = " / ".join(f"{sizes[split]['all']:,}" for split in ("train", "validation", "test"))
+        origin = load_task(block["task"]).label_origin
+        rows.append([name, block["task"], counts, origin, params.sources[block["source"]].licence])
+    return tabulate(
+        rows, ["data set", "task", "rows: train / validation / test", "labels", "licence"], tablefmt="github"
+    )
+
+
+def read_metrics(file: Path) -> dict[str, Any]:
+    """A metrics file.
+
+    Raises:
+        ScholarError: it is not there.
+    """
+    if not file.is_file():
+        raise ScholarError(f"{file}: no such file; run `dvc repro` first")
+    return json.loads(file.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+
+
+if __name__ == "__main__":
+    run(main)
