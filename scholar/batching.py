@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch.utils.data import Dataset
+from tqdm import tqdm
 
 Item = dict[str, Any]
 
@@ -62,8 +63,6 @@ def predict_logits(
     Returns:
         For each item (labels,), or (tokens, labels) without padding.
     """
-    from tqdm import tqdm
-
     model.eval()
     order = sorted(range(len(items)), key=lambda i: len(items[i]["input_ids"]))
     logits: list[Any] = [None] * len(items)

@@ -225,6 +225,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise ParamsError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(raw, dict):
         raise ParamsError(f"{path}: a mapping was expected, got {type(raw).__name__}")
+    try:
+        json.dumps(raw)
+    except (TypeError, ValueError) as error:  # YAML knows dates, sets and bytes; `2020-01-01` is one of them
+        raise ParamsError(f"{path}: only text, numbers, lists and mappings are read; use quotes ({error})") from None
     return raw
 
 
@@ -260,9 +264,9 @@ def _problems(error: ValidationError, raw: object, place: str) -> Iterator[str]:
     for problem in error.errors():
         path = [str(part) for part in problem["loc"]]
         name = path[-1] if path else ""
-        if path[:1] == ["runs"] and len(path) > 2 and isinstance(shared, dict) and name in shared:
-            run = raw["runs"][path[1]]  # type: ignore[index]
-            path = ["training", *path[2:]] if run[name] is shared[name] else path
+        if path[:1] == ["runs"] and len(path) > 2 and isinstance(shared, dict) and path[2] in shared:
+            run = raw["runs"].get(path[1], {})  # type: ignore[index]
+            path = ["training", *path[2:]] if run.get(path[2]) is shared[path[2]] else path
         message = problem["msg"][0].lower() + problem["msg"][1:]
         if problem["type"] == "unexpected_keyword_argument":
             hint = get_close_matches(name, known, n=1)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from datasets import Dataset, Features
+from datasets import ClassLabel, Dataset, Features, List
 
 from scholar.errors import DataError
 
@@ -38,7 +38,10 @@ def write_rows(rows: Iterable[Row], features: Features, path: Path) -> None:
     for row in rows:
         if row.keys() != features.keys():
             raise DataError(f"{path.name}: row {row.get('id')}: columns {sorted(row)}, expected {sorted(features)}")
-        encoded.append(features.encode_example(row))
+        try:
+            encoded.append({name: _encode(value, features[name]) for name, value in row.items()})
+        except (ValueError, TypeError) as error:
+            raise DataError(f"{path.name}: row {row['id']}: {error}") from None
     try:
         table = pa.Table.from_pylist(encoded, schema=schema)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
@@ -47,6 +50,19 @@ def write_rows(rows: Iterable[Row], features: Features, path: Path) -> None:
     part = path.with_name(path.name + ".part")
     pq.write_table(table, part, compression="zstd", row_group_size=10_000)
     part.replace(path)
+
+
+def _encode(value: Any, feature: Any) -> Any:
+    """Class names as numbers. All else stays: pyarrow refuses other types, which encode_example converts."""
+    if isinstance(feature, List):
+        if not isinstance(value, list | tuple):
+            raise TypeError(f"a list was expected, got {value!r}")
+        return [_encode(item, feature.feature) for item in value]
+    if value is None:
+        raise ValueError("a value is missing")
+    if isinstance(value, float) and pa.types.is_integer(feature.pa_type):
+        raise TypeError(f"a whole number was expected, got {value}")  # pyarrow would cut it
+    return feature.encode_example(value) if isinstance(feature, ClassLabel) else value
 
 
 def read_rows(path: Path) -> Dataset:

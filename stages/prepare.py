@@ -32,8 +32,12 @@ def main() -> None:
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     features = task.features(settings)
-    for split, rows in splits.items():
-        write_rows(rows, features, part / f"{split}.parquet")
+    try:
+        for split, rows in splits.items():
+            write_rows(rows, features, part / f"{split}.parquet")
+    except DataError:
+        shutil.rmtree(part)
+        raise
     shutil.rmtree(folder, ignore_errors=True)
     part.rename(folder)
     write_json(

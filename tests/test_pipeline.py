@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
-from tests.fixtures.tiny_bert import write_tiny_bert
 
 from scholar.params import read_yaml
 from scholar.profile import copy_repository
 from tests.fixtures.aclsum import write_aclsum
 from tests.fixtures.commands import ROOT
+from tests.fixtures.tiny_bert import write_tiny_bert
 
 VARIED = {"LC_ALL": "C", "TZ": "Pacific/Chatham", "PYTHONHASHSEED": "7", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 KEPT = {"datasets": ["aclsum_intent", "aclsum_text"], "runs": ["intent-base", "intent-pretrained"]}

@@ -3,9 +3,12 @@
 import dataclasses
 import json
 import os
+import random
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from scholar import runtime
 from scholar.errors import MachineError, ParamsError
@@ -35,26 +38,30 @@ Path("report.json").write_text(json.dumps({
 
 
 def test_caps_threads_and_seeds_hold_in_a_fresh_process(tmp_path: Path) -> None:
-    folders = [tmp_path / "portable", tmp_path / "native"]
-    processes = []
-    for hash_seed, folder in enumerate(folders):
-        folder.mkdir()
-        given = Runtime(level=folder.name, threads=2, precision="fp32")
-        arguments = ("-c", REPORT, json.dumps(dataclasses.asdict(given)))
-        processes.append(start_python(folder, *arguments, OMP_NUM_THREADS="7", hash_seed=hash_seed))
-    for process in processes:
-        finish(process)
-    portable, native = (json.loads((folder / "report.json").read_text()) for folder in folders)
+    given = Runtime(level="portable", threads=2, precision="fp32")
+    finish(start_python(tmp_path, "-c", REPORT, json.dumps(dataclasses.asdict(given)), OMP_NUM_THREADS="7"))
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert report["early"] == []
+    assert CAPS.items() <= report["environment"].items()
+    assert report["environment"]["OMP_NUM_THREADS"] == "2"  # not the 7 that the environment asked for
+    assert report["threads"] == 2
+    assert report["capability"] == "AVX2"
+    assert report["deterministic"]
+    generator = torch.Generator().manual_seed(3)
+    draws = [random.Random(3).random(), np.random.RandomState(3).rand(), torch.rand((), generator=generator).item()]
+    assert report["draws"] == draws
 
-    assert portable["early"] == []
-    assert CAPS.items() <= portable["environment"].items()
-    assert portable["environment"]["OMP_NUM_THREADS"] == "2"  # not the 7 that the environment asked for
-    assert portable["threads"] == 2
-    assert portable["capability"] == "AVX2"
-    assert portable["deterministic"]
-    assert portable["draws"] == native["draws"]
-    assert not CAPS.keys() & native["environment"].keys()
-    assert native["threads"] == 2
+
+def test_native_asks_for_threads_but_for_no_caps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime.os, "environ", {})
+    monkeypatch.setattr(runtime.sys, "modules", {})
+    configure(Runtime(level="native", threads=5, precision="bf16"))
+    assert not CAPS.keys() & runtime.os.environ.keys()
+    assert {name for name, value in runtime.os.environ.items() if value == "5"} == {
+        "OMP_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+    }
 
 
 @pytest.mark.parametrize("module", ["torch", "numpy"])

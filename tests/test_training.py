@@ -268,7 +268,7 @@ def test_the_same_seed_trains_the_same_weights(encoder: str, tmp_path: Path) -> 
 @pytest.mark.parametrize("head_name", INPUTS)
 def test_each_head_learns_eight_examples_by_heart(head_name: str, encoder: str, tmp_path: Path) -> None:
     head, rows = load_head(head_name), make_rows(head_name, 8)
-    run = make_run(head_name, encoder=encoder, epochs=40, batch_size=4, learning_rate=0.01)
+    run = make_run(head_name, encoder=encoder, epochs=20, batch_size=4, learning_rate=0.01)
     names = head.class_names(FEATURES[head_name])
     set_seed(1)
     trained = finetune(run, head, names, {"train": rows, "validation": rows}, make_settings(tmp_path / "checkpoints"))

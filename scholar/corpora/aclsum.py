@@ -7,6 +7,7 @@ The roles are SciCite's three under other names: challenge (background), approac
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from scholar.corpora.jsonl import read_json_lines
 from scholar.corpora.s2orc import Paper, read_papers
@@ -40,9 +41,10 @@ def read_split_papers(folder: Path, counts: Counts) -> dict[str, list[Paper]]:
     for split, name in FILES.items():
         splits[split] = []
         for place, row in read_json_lines(folder / name, ("id", "sentences", "highlights")):
-            if row["id"] not in papers:
-                raise DataError(f"{place}: paper '{row['id']}' has no file in {folder / 'paper_jsons'}, or came before")
-            splits[split].append(papers.pop(row["id"]))
+            id_ = str(row["id"])
+            if id_ not in papers:
+                raise DataError(f"{place}: paper '{id_}' has no file in {folder / 'paper_jsons'}, or came before")
+            splits[split].append(papers.pop(id_))
     return {**splits, "none": list(papers.values())}
 
 
@@ -54,13 +56,20 @@ def read_sentences(folder: Path) -> Iterator[tuple[str, Sentence]]:
     """
     for split, name in FILES.items():
         for place, row in read_json_lines(folder / name, ("id", "sentences", "highlights")):
-            for section in SECTIONS:
-                sentences = row["sentences"].get(section, [])
-                marks = {role: row["highlights"].get(role, {}).get(section, []) for role in ROLES}
-                for role, given in marks.items():
-                    if len(given) != len(sentences):
-                        mismatch = f"{len(given)} marks for {len(sentences)} sentences"
-                        raise DataError(f"{place}: highlights.{role}.{section} has {mismatch}")
-                for number, text in enumerate(sentences):
-                    roles = tuple(role for role in ROLES if marks[role][number])
-                    yield split, Sentence(f"{row['id']}/{section}/{number}", row["id"], section, text, roles)
+            try:
+                sentences = [sentence for section in SECTIONS for sentence in _read_section(row, section, place)]
+            except (AttributeError, TypeError) as error:
+                raise DataError(f"{place}: sentences and highlights are not in ACLSum's form: {error}") from None
+            yield from ((split, sentence) for sentence in sentences)
+
+
+def _read_section(row: dict[str, Any], section: str, place: str) -> Iterator[Sentence]:
+    sentences = row["sentences"].get(section, [])
+    marks = {role: row["highlights"].get(role, {}).get(section, []) for role in ROLES}
+    for role, given in marks.items():
+        if len(given) != len(sentences):
+            mismatch = f"{len(given)} marks for {len(sentences)} sentences"
+            raise DataError(f"{place}: highlights.{role}.{section} has {mismatch}")
+    for number, text in enumerate(sentences):
+        roles = tuple(role for role in ROLES if marks[role][number])
+        yield Sentence(f"{row['id']}/{section}/{number}", row["id"], section, text, roles)

@@ -10,14 +10,18 @@ def read_sentences(file: Path) -> Iterator[tuple[int, list[str], list[str]]]:
     """(document number, tokens, tags) of each sentence; `-DOCSTART-` opens a new document.
 
     Raises:
-        DataError: the file is missing, a line has fewer than two columns, or a tag is not IOB2.
+        DataError: the file is missing or not UTF-8, a line has fewer than two columns, or a tag is not IOB2.
     """
     if not file.is_file():
         raise DataError(f"{file}: no such file; fetch the source anew, or mend the name in params.yaml")
+    try:
+        lines = file.read_text(encoding="utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{file}: not UTF-8 ({error}); convert it first") from None
     document = 0
     tokens: list[str] = []
     tags: list[str] = []
-    for number, line in enumerate([*file.read_text(encoding="utf-8").split("\n"), ""], start=1):
+    for number, line in enumerate([*lines, ""], start=1):
         columns = line.split()
         if line.startswith("-DOCSTART-"):
             document += 1

@@ -79,10 +79,10 @@ def _read_paper(file: Path, counts: Counts) -> Paper:
         parse = raw["pdf_parse"]
         bibliography = {key: _read_entry(key, entry) for key, entry in parse["bib_entries"].items()}
         body = tuple(_read_paragraph(part, bibliography, parse["ref_entries"], counts) for part in parse["body_text"])
-        paper = Paper(file.stem, raw["title"], raw["abstract"] or "", body, bibliography)
+        paper = Paper(file.stem, raw["title"] or "", raw["abstract"] or "", body, bibliography)
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"{file}: not valid JSON ({error}); fetch the source anew") from None
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise DataError(f"{file}: not a paper in S2ORC form: {type(error).__name__} at {error}") from None
     if not body:
         raise DataError(f"{file}: pdf_parse.body_text has no paragraph; a paper without sections cannot be used")
@@ -93,7 +93,8 @@ def _read_paper(file: Path, counts: Counts) -> Paper:
 
 
 def _read_entry(key: str, raw: dict[str, Any]) -> Entry:
-    return Entry(key, " ".join(raw["title"].split()), raw["year"], raw["venue"] or "")
+    year = int(raw["year"]) if raw["year"] else None  # the parser writes "" or null where it found none
+    return Entry(key, " ".join(raw["title"].split()), year, raw["venue"] or "")
 
 
 def _read_paragraph(

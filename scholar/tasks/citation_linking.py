@@ -109,13 +109,13 @@ def mask_context(paragraph: Paragraph, span: Span, settings: Settings) -> str:
     """The citation masked, with up to settings.context_characters of the paragraph on either side, cut at words."""
     size = settings.context_characters
     before, after = paragraph.text[: span.start], paragraph.text[span.end :]
-    if settings.mask == "all":
-        for other in reversed(paragraph.citations):
-            if other.end <= span.start:
-                before = before[: other.start] + settings.mask_text + before[other.end :]
-            elif other.start >= span.end:
-                start, end = other.start - span.end, other.end - span.end
-                after = after[:start] + settings.mask_text + after[end:]
+    hidden = [other for other in paragraph.citations if settings.mask == "all" or other.target == span.target]
+    for other in reversed(hidden if settings.mask != "none" else []):
+        if other.end <= span.start:
+            before = before[: other.start] + settings.mask_text + before[other.end :]
+        elif other.start >= span.end:
+            start, end = other.start - span.end, other.end - span.end
+            after = after[:start] + settings.mask_text + after[end:]
     middle = paragraph.text[span.start : span.end] if settings.mask == "none" else settings.mask_text
     left = before if len(before) <= size else before[-size:].partition(" ")[2]
     right = after if len(after) <= size else after[:size].rpartition(" ")[0]

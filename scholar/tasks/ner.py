@@ -19,7 +19,7 @@ from scholar.corpora.aclsum import read_split_papers
 from scholar.corpora.conll import read_sentences
 from scholar.corpora.s2orc import Paragraph
 from scholar.errors import DataError, ParamsError
-from scholar.params import Files, Positive, Sizes, strict
+from scholar.params import Files, Positive, Sizes, choose, strict
 from scholar.records import SPLITS, Counts, Row
 from scholar.splits import sample
 from scholar.task import Task
@@ -70,19 +70,23 @@ def read(folder: Path, settings: Settings, seed: int, counts: Counts) -> Iterato
 
 
 def _read_papers(folder: Path, settings: Settings, counts: Counts) -> Iterator[tuple[str, Row]]:
+    for kind in settings.types:
+        choose("entity type", kind, sorted(KINDS.values()))
     splits = read_split_papers(folder, counts)
     counts.dropped["papers in no split"] += len(splits.pop("none"))
     for split, papers in splits.items():
         for paper in papers:
             for number, paragraph in enumerate(paper.body):
-                for sentence, row in enumerate(_tag_sentences(paragraph)):
+                for sentence, row in enumerate(tag_sentences(paragraph, settings.types)):
                     counts.read["sentences"] += 1
                     yield split, {"id": f"{paper.id}/{number}/{sentence}", "paper": paper.id, **row}
 
 
-def _tag_sentences(paragraph: Paragraph) -> Iterator[Row]:
+def tag_sentences(paragraph: Paragraph, types: list[str]) -> Iterator[Row]:
+    """Tokens, their offsets and IOB2 tags of each sentence; mentions of other types are plain text."""
     spans = [(span.start, span.end, "CITATION") for span in paragraph.citations]  # resolved or not, it is a citation
-    spans += [(s.start, s.end, KINDS[s.target[:6]]) for s in paragraph.references if s.target]
+    spans += [(s.start, s.end, KINDS.get(s.target[:6], "")) for s in paragraph.references if s.target]
+    spans = [span for span in spans if span[2] in types]
     for start, end in sentence_bounds(paragraph.text, spans):
         tokens, starts, tags = [], [], []
         inside = None  # the mention that the token before belongs to

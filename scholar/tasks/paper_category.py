@@ -33,7 +33,7 @@ class Settings:
 
     task: Literal["paper_category"]
     source: str
-    venues: Annotated[dict[str, list[str]], Field(min_length=2)]
+    venues: Annotated[dict[str, Annotated[list[str], Field(min_length=1)]], Field(min_length=2)]
     examples: Sizes
 
 

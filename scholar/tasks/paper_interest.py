@@ -16,6 +16,7 @@ from datasets import ClassLabel, Features, Value
 
 from scholar.corpora.aclsum import read_split_papers
 from scholar.corpora.s2orc import normalise_title
+from scholar.errors import ParamsError
 from scholar.params import Rate, Sizes, strict
 from scholar.records import SPLITS, Counts, Row
 from scholar.splits import sample, split_by_date
@@ -49,7 +50,12 @@ def features(settings: Settings) -> Features:
 
 def read(folder: Path, settings: Settings, seed: int, counts: Counts) -> Iterator[tuple[str, Row]]:
     """(split, work), sampled down to settings.examples by (seed, id)."""
-    works = _read_works(folder, settings, counts)
+    try:
+        topic = re.compile(settings.topic, re.IGNORECASE)
+    except re.error as error:
+        message = f"params.yaml: datasets: topic '{settings.topic}' is no regular expression: {error}"
+        raise ParamsError(message) from None
+    works = _read_works(folder, settings, topic, counts)
     split_of = split_by_date([year for _, year, _ in works.values()], settings.train_share, settings.validation_share)
     for split in SPLITS:
         inside = sorted(key for key, (_, year, _) in works.items() if split_of[year] == split)
@@ -58,15 +64,17 @@ def read(folder: Path, settings: Settings, seed: int, counts: Counts) -> Iterato
         for key in inside:
             if key in chosen:
                 title, year, cited = works[key]
-                yield split, {"id": key, "title": title, "year": year, "label": int(cited)}
+                yield split, {"id": key, "title": title, "year": year, "label": "interesting" if cited else "other"}
 
 
-def _read_works(folder: Path, settings: Settings, counts: Counts) -> dict[str, tuple[str, int, bool]]:
+def _read_works(
+    folder: Path, settings: Settings, topic: re.Pattern[str], counts: Counts
+) -> dict[str, tuple[str, int, bool]]:
     """Normalised title -> (title, year of its earliest entry, whether the reader cites it)."""
     works: dict[str, tuple[str, int, bool]] = {}
     papers = sorted((p for split in read_split_papers(folder, counts).values() for p in split), key=lambda p: p.id)
     for paper in papers:
-        reader = re.search(settings.topic, paper.title, re.IGNORECASE) is not None
+        reader = topic.search(paper.title) is not None
         counts.read["papers of the reader"] += reader
         for entry in paper.bibliography.values():
             counts.read["entries"] += 1

@@ -50,6 +50,11 @@ def test_masks(mask: str, expected: str) -> None:
     assert mask_context(PARAGRAPH, CITATIONS[1], replace(SETTINGS, mask=mask)) == expected  # type: ignore[arg-type]
 
 
+def test_target_mask_hides_every_citation_of_the_same_work() -> None:
+    expected = "Long ago [CITATION] sorted stones as (Brandt, 2002) had done, and [CITATION] wrote it down."
+    assert mask_context(PARAGRAPH, CITATIONS[0], replace(SETTINGS, context_characters=500)) == expected
+
+
 @pytest.mark.parametrize(
     ("size", "expected"),
     [
@@ -71,8 +76,8 @@ def test_context_is_cut_at_words(size: int, expected: str) -> None:
 )
 def test_mask_hides_the_span_and_sides_are_short(parts: list[tuple[str, str]], last: str, size: int, mask: str) -> None:
     text, spans = "", []
-    for before, citation in parts:
-        spans.append(Span(len(text + before), len(text + before + citation), "BIBREF0"))
+    for number, (before, citation) in enumerate(parts):
+        spans.append(Span(len(text + before), len(text + before + citation), f"BIBREF{number}"))
         text += before + citation
     settings = replace(SETTINGS, context_characters=size, mask=mask, mask_text="#")  # type: ignore[arg-type]
     for number, span in enumerate(spans):

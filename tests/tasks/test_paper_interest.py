@@ -47,10 +47,10 @@ def test_labels_and_years(tmp_path: Path) -> None:
     rows = list(TASK.read(write(tmp_path, reader, other), SETTINGS, 42, counts))
     # four works by year: 2000, 2002, 2003, 2009; 0.6 x 4 = 2.4 and 0.8 x 4 = 3.2
     assert rows == [
-        ("train", {"id": "both", "title": "both.", "year": 2000, "label": 1}),
-        ("train", {"id": "mine", "title": "Mine", "year": 2003, "label": 1}),
-        ("train", {"id": "theirs", "title": "Theirs", "year": 2002, "label": 0}),
-        ("validation", {"id": "new", "title": "New", "year": 2009, "label": 0}),
+        ("train", {"id": "both", "title": "both.", "year": 2000, "label": "interesting"}),
+        ("train", {"id": "mine", "title": "Mine", "year": 2003, "label": "interesting"}),
+        ("train", {"id": "theirs", "title": "Theirs", "year": 2002, "label": "other"}),
+        ("validation", {"id": "new", "title": "New", "year": 2009, "label": "other"}),
     ]
     assert +counts.dropped == {
         "entries without a title": 1,
@@ -68,12 +68,15 @@ def test_the_newest_works_are_for_the_test(aclsum: Path) -> None:
     assert len(rows) == 8 * 8 + 1  # own works of all eight papers, the one in no split too, and the shared one
     assert 0.6 <= len(years["train"]) / len(rows) <= 0.7
     assert 0.8 <= (len(years["train"]) + len(years["validation"])) / len(rows) <= 0.9
-    assert all({row["label"] for place, row in rows if place == split} == {0, 1} for split in SPLITS)
+    assert all({row["label"] for place, row in rows if place == split} == {"other", "interesting"} for split in SPLITS)
 
 
 def test_topic_is_searched_in_titles_ignoring_case(aclsum: Path) -> None:
     def interesting(topic: str) -> int:
-        return sum(row["label"] for _, row in TASK.read(aclsum, replace(SETTINGS, topic=topic), 42, Counts()))
+        rows = TASK.read(aclsum, replace(SETTINGS, topic=topic), 42, Counts())
+        return sum(row["label"] == "interesting" for _, row in rows)
+            row["label"] == "interesting" for _, row in TASK.read(aclsum, replace(SETTINGS, topic=topic), 42, Counts())
+        )
 
     assert interesting("valley 1$") == 3 * 8 + 1  # papers numbered 1, eight own works each, and the shared one
     assert interesting("VALLEY") == 8 * 8 + 1
