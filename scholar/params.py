@@ -212,7 +212,10 @@ def load_params(path: Path = PARAMS) -> Params:
     own = raw.get("runs")
     if isinstance(shared, dict) and isinstance(own, dict):
         raw["runs"] = {name: {**shared, **run} if isinstance(run, dict) else run for name, run in own.items()}
-    return validate(Params, raw, str(path))
+    params = validate(Params, raw, str(path))
+    if problems := list(_contradictions(params)):
+        raise ParamsError("\n".join(f"{path}: {problem}" for problem in problems))
+    return params
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -253,9 +256,39 @@ def choose(kind: str, name: str, known: list[str]) -> str:
     """
     if name in known:
         return name
+    raise ParamsError(f"unknown {kind} '{name}'{_hint(name, known)} (known: {', '.join(known)})")
+
+
+def _contradictions(params: Params) -> Iterator[str]:
+    """What is right by itself, but does not fit another value."""
+    for name, run in params.runs.items():
+        if name == "pretrained":
+            yield "runs.pretrained: models/pretrained is the output of stage pretrain; give the run another name"
+        known = params.datasets.get(run.data)
+        if known is None:
+            yield f"runs.{name}.data: unknown data set '{run.data}'{_hint(run.data, list(params.datasets))}"
+        elif known.get("task") != run.task:
+            yield f"runs.{name}.task: '{run.task}', but data set '{run.data}' is of task '{known.get('task')}'"
+        yield from (f"runs.{name}.input_dropout: {problem}" for problem in _misfits(run, list(run.input_dropout)))
+    for data, views in params.evaluation.views.items():
+        if data not in params.datasets:
+            yield f"evaluation.views: unknown data set '{data}'{_hint(data, list(params.datasets))}"
+        if "validation" in views:
+            yield f"evaluation.views.{data}: 'validation' names the predictions on validation; choose another name"
+        for run in params.runs.values():
+            shown = sorted({column for columns in views.values() for column in columns}) if run.data == data else []
+            yield from dict.fromkeys(f"evaluation.views.{data}: {problem}" for problem in _misfits(run, shown))
+
+
+def _misfits(run: Run, columns: list[str]) -> Iterator[str]:
+    if columns and (run.head != "sequence_classification" or len(run.inputs) < 2):
+        yield f"works with head sequence_classification on several inputs (got {run.head} on {run.inputs})"
+    yield from (f"'{column}' is not in the run's inputs {run.inputs}" for column in columns if column not in run.inputs)
+
+
+def _hint(name: str, known: list[str]) -> str:
     near = get_close_matches(name, known, n=1)
-    hint = f"; did you mean '{near[0]}'?" if near else ""
-    raise ParamsError(f"unknown {kind} '{name}'{hint} (known: {', '.join(known)})")
+    return f"; did you mean '{near[0]}'?" if near else ""
 
 
 def _problems(error: ValidationError, raw: object, place: str) -> Iterator[str]:
@@ -269,8 +302,7 @@ def _problems(error: ValidationError, raw: object, place: str) -> Iterator[str]:
             path = ["training", *path[2:]] if run.get(path[2]) is shared[path[2]] else path
         message = problem["msg"][0].lower() + problem["msg"][1:]
         if problem["type"] == "unexpected_keyword_argument":
-            hint = get_close_matches(name, known, n=1)
-            message = "unknown key" + (f"; did you mean '{hint[0]}'?" if hint else "")
+            message = f"unknown key{_hint(name, sorted(known))}"
         elif problem["type"] in ("missing", "missing_keyword_only_argument"):
             message = "missing; every value stands in the file, there are no defaults"
         got = "" if message.startswith(("unknown", "missing")) else f" (got {json.dumps(problem['input'])[:80]})"

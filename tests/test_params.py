@@ -244,3 +244,36 @@ def test_shared_names_exist(repo: Path) -> None:
         task = load_task(params.datasets[name]["task"])
         columns = set(task.features(validate(task.settings, params.datasets[name], name)))
         assert all(set(inputs) <= columns for inputs in views.values())
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        (
+            "runs.ner-base.data",
+            "aclsum_nre",
+            "runs.ner-base.data: unknown data set 'aclsum_nre'; did you mean 'aclsum_ner'",
+        ),
+        ("runs.ner-base.data", "aclsum_intent", "runs.ner-base.task: 'ner', but data set 'aclsum_intent' is of task"),
+        ("runs.category-base.input_dropout", {"abstrat": 0.2}, "runs.category-base.input_dropout: 'abstrat' is not in"),
+        ("runs.interest-base.input_dropout", {"title": 0.2}, "runs.interest-base.input_dropout: works with head"),
+        ("evaluation.views.aclsum_category.title", ["titel"], "evaluation.views.aclsum_category: 'titel' is not in"),
+        (
+            "evaluation.views.aclsum_category.validation",
+            ["title"],
+            "evaluation.views.aclsum_category: 'validation' names",
+        ),
+        ("evaluation.views.aclsum", {"title": ["title"]}, "evaluation.views: unknown data set 'aclsum'"),
+    ],
+)
+def test_values_that_do_not_fit_each_other(tmp_path: Path, path: str, value: object, expected: str) -> None:
+    (line,) = problems(tmp_path, put(path, value))
+    assert line.startswith(expected)
+
+
+def test_a_run_does_not_take_the_name_of_the_pretrained_encoder(tmp_path: Path) -> None:
+    def rename(params: dict[str, Any]) -> None:
+        params["runs"]["pretrained"] = params["runs"].pop("ner-base")
+
+    (line,) = problems(tmp_path, rename)
+    assert line.startswith("runs.pretrained: models/pretrained is the output of stage pretrain")

@@ -75,8 +75,6 @@ def test_topic_is_searched_in_titles_ignoring_case(aclsum: Path) -> None:
     def interesting(topic: str) -> int:
         rows = TASK.read(aclsum, replace(SETTINGS, topic=topic), 42, Counts())
         return sum(row["label"] == "interesting" for _, row in rows)
-            row["label"] == "interesting" for _, row in TASK.read(aclsum, replace(SETTINGS, topic=topic), 42, Counts())
-        )
 
     assert interesting("valley 1$") == 3 * 8 + 1  # papers numbered 1, eight own works each, and the shared one
     assert interesting("VALLEY") == 8 * 8 + 1
