@@ -170,6 +170,7 @@ class Run:
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
     hidden_dropout: Annotated[float, Field(ge=0, lt=1)]
     attention_dropout: Annotated[float, Field(ge=0, lt=1)]
+    freeze_embeddings: bool
     early_stopping_patience: NotNegative
 
 

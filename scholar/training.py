@@ -53,7 +53,7 @@ class Trained:
 
 
 def build_model(head: ModuleType, names: list[str], run: Run) -> PreTrainedModel:
-    """The encoder of the run under a new head, its outputs named, its dropout set.
+    """The encoder of the run under a new head: outputs named, dropout set, token embeddings frozen if asked for.
 
     Raises:
         ParamsError: run.max_tokens exceeds the positions of the encoder.
@@ -74,6 +74,7 @@ def build_model(head: ModuleType, names: list[str], run: Run) -> PreTrainedModel
         label2id={name: i for i, name in enumerate(names)},
         **dropout,
     )
+    model.get_input_embeddings().requires_grad_(not run.freeze_embeddings)
     return model
 
 
@@ -92,6 +93,8 @@ def layer_groups(model: PreTrainedModel, run: Run) -> list[dict[str, Any]]:
     top = max((depth for depth in depth_of.values() if depth != sys.maxsize), default=0) + 1
     groups: dict[tuple[int, bool], list[torch.nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
         groups.setdefault((min(depth_of[name], top), parameter.ndim > 1), []).append(parameter)
     return [
         {

@@ -53,12 +53,14 @@ def repro(folder: Path, *arguments: str, **environment: str) -> list[str]:
     return re.findall(r"Running stage '(.+)'", done.stdout)
 
 
-def set_value(folder: Path, value: float) -> None:
-    """Change one run's learning rate."""
+def set_learning_rate(folder: Path, value: float) -> float:
+    """Change one run's learning rate; the one before."""
     params = read_yaml(folder / "params.yaml")
+    before: float = params["runs"]["intent-base"]["learning_rate"]
     params["runs"]["intent-base"]["learning_rate"] = value
     with (folder / "params.yaml").open("w", encoding="utf-8") as file:
         YAML().dump(params, file)
+    return before
 
 
 @pytest.fixture(scope="module")
@@ -83,9 +85,9 @@ def test_a_second_run_does_nothing(repository: Path) -> None:
 
 
 def test_a_run_s_parameter_reruns_that_run_alone(repository: Path) -> None:
-    set_value(repository, 0.00031)
+    before = set_learning_rate(repository, 0.00031)
     assert repro(repository, "--dry") == ["finetune@intent-base", "evaluate@intent-base"]
-    set_value(repository, 0.0001)
+    set_learning_rate(repository, before)
     assert repro(repository, "--dry") == []
 
 

@@ -396,3 +396,11 @@ def test_a_missing_column_is_told(
     with pytest.raises(DataError, match=f"data set tiny has no column '{missing}' for head {head_name}"):
         check_columns(load_head(head_name), run, columns)
     check_columns(load_head(head_name), run, [*columns, missing])
+
+
+def test_frozen_embeddings_are_not_stepped(encoder: str) -> None:
+    head = load_head("sequence_classification")
+    model = build_model(head, ["a", "b", "c"], make_run(encoder=encoder, freeze_embeddings=True))
+    stepped = {id(parameter) for group in layer_groups(model, make_run(encoder=encoder)) for parameter in group["params"]}
+    frozen = [name for name, parameter in model.named_parameters() if id(parameter) not in stepped]
+    assert frozen == ["bert.embeddings.word_embeddings.weight"]
