@@ -142,7 +142,7 @@ class Pretraining:
     gradient_accumulation: Positive
     learning_rate: Rate
     weight_decay: Annotated[float, Field(ge=0)]
-    warmup_ratio: Fraction
+    warmup_ratio: Annotated[float, Field(ge=0, lt=1)]
     mask_probability: Annotated[float, Field(gt=0, lt=1)]
     whole_word: bool
 
@@ -165,7 +165,7 @@ class Run:
     learning_rate: Rate
     layer_decay: Annotated[float, Field(gt=0, le=1)]
     weight_decay: Annotated[float, Field(ge=0)]
-    warmup_ratio: Fraction
+    warmup_ratio: Annotated[float, Field(ge=0, lt=1)]
     class_weights: Literal["none", "balanced"]
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
     hidden_dropout: Annotated[float, Field(ge=0, lt=1)]
@@ -180,7 +180,7 @@ class Evaluation:
     """How models are read and scored; touching it never retrains."""
 
     batch_size: Positive
-    views: dict[str, dict[str, Annotated[list[str], Field(min_length=1)]]]
+    views: dict[str, Annotated[dict[str, Annotated[list[str], Field(min_length=1)]], Field(min_length=1)]]
     calibration_bins: Positive
     plot_points: Positive
     most_wrong: NotNegative
@@ -191,7 +191,7 @@ class Evaluation:
 class Params:
     """All of params.yaml. A data set's block is checked against the settings of its task, when it is prepared."""
 
-    seed: NotNegative
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
     runtime: Runtime
     sources: dict[str, Source]
     datasets: dict[str, dict[str, Any]]
@@ -270,7 +270,15 @@ def _contradictions(params: Params) -> Iterator[str]:
             yield f"runs.{name}.data: unknown data set '{run.data}'{_hint(run.data, list(params.datasets))}"
         elif known.get("task") != run.task:
             yield f"runs.{name}.task: '{run.task}', but data set '{run.data}' is of task '{known.get('task')}'"
+        if run.head == "pair_classification" and len(run.inputs) != 2:
+            yield f"runs.{name}.inputs: a pair was expected, such as [context, candidate] (got {run.inputs})"
+        if answers := {"label", "ner_tags", "sampled"} & set(run.inputs):
+            yield f"runs.{name}.inputs: '{min(answers)}' is the answer, not an input"
         yield from (f"runs.{name}.input_dropout: {problem}" for problem in _misfits(run, list(run.input_dropout)))
+    for data in params.pretraining.corpora:
+        if params.datasets.get(data, {}).get("task") != "pretraining":
+            hint = _hint(data, list(params.datasets))
+            yield f"pretraining.corpora: '{data}' is no data set of task pretraining{hint}"
     for data, views in params.evaluation.views.items():
         if data not in params.datasets:
             yield f"evaluation.views: unknown data set '{data}'{_hint(data, list(params.datasets))}"

@@ -157,6 +157,8 @@ def pretrain(
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerFast, list[dict[str, float]], dict[str, Any]]:
     """Train the encoder further on splits["train"], measured before and after on splits["validation"].
 
+    The corpora of a split stand in the order of their names.
+
     Returns:
         Model, tokenizer, the Trainer's log history, metrics.
 
@@ -171,7 +173,7 @@ def pretrain(
             "use an encoder of BERT's family"
         )
     check_positions("pretraining", pretraining, model.config)
-    weights = list(pretraining.corpora.values())
+    weights = [weight for _, weight in sorted(pretraining.corpora.items())]
     train, validation = (PairSource(splits[split], weights, settings.seed, split) for split in ("train", "validation"))
     items, cut = encode_pairs(validation, 0, pretraining.validation_pairs, tokenizer, pretraining)
     collate = build_collator(tokenizer)

@@ -36,8 +36,8 @@ def main() -> None:
         return
     copy_repository(Path(), arguments.run)
     apply_overlay(overlay, arguments.run / PARAMS)
-    cache = f"--local cache.dir {Path('.dvc/cache').resolve()}".split(" ", 2)  # sources that are here already
-    subprocess.run(["dvc", "config", *cache], cwd=arguments.run, check=True)
+    cache = str(Path(".dvc/cache").resolve())  # it may have the sources already
+    subprocess.run(["dvc", "config", "--local", "cache.dir", cache], cwd=arguments.run, check=True)
     if subprocess.run(["dvc", "repro"], cwd=arguments.run).returncode:
         raise ScholarError(f"{arguments.run}: dvc repro failed; its messages stand above")
 
@@ -51,7 +51,9 @@ def apply_overlay(overlay: dict[str, Any], file: Path) -> None:
     """
     yaml = YAML()  # keeps comments and order
     yaml.preserve_quotes = True
+    yaml.indent(mapping=2, sequence=4, offset=2)  # as params.yaml is written
     yaml.width = 10_000
+    yaml.representer.add_representer(type(None), _write_null)
     params = yaml.load(file.read_text(encoding="utf-8"))
     _merge(params, overlay, "")
     part = file.with_name(file.name + ".part")
@@ -63,6 +65,10 @@ def apply_overlay(overlay: dict[str, Any], file: Path) -> None:
         part.unlink()
         raise
     part.replace(file)
+
+
+def _write_null(representer: Any, _: None) -> Any:
+    return representer.represent_scalar("tag:yaml.org,2002:null", "null")
 
 
 def _merge(params: Any, overlay: dict[str, Any], path: str) -> None:

@@ -52,11 +52,12 @@ def replace_block(text: str, name: str, table: str) -> str:
     Raises:
         ScholarError: the marks are not there.
     """
-    begin, end = f"<!-- begin {name} -->\n", f"\n<!-- end {name} -->"
-    if begin not in text or end not in text:
-        raise ScholarError(f"{README}: no block between '{begin.strip()}' and '{end.strip()}'; put the two lines back")
-    before, _, rest = text.partition(begin)
-    return before + begin + table + end + rest.partition(end)[2]
+    begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
+    before, opened, rest = text.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not (opened and closed):
+        raise ScholarError(f"{README}: no block between '{begin}' and '{end}'; put the two lines back")
+    return f"{before}{begin}\n{table}\n{end}{after}"
 
 
 def result_table(params: Params) -> str:

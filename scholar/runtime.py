@@ -20,6 +20,7 @@ CAPS = {
     "ONEDNN_MAX_CPU_ISA": "AVX2",
     "MKL_CBWR": "AVX2,STRICT",
     "OPENBLAS_CORETYPE": "Haswell",
+    "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",  # all that numpy 2.4 knows beyond AVX2
 }
 
 
@@ -39,6 +40,7 @@ def configure(runtime: Runtime) -> None:
         "MKL_DYNAMIC": "FALSE",
         "OMP_DYNAMIC": "FALSE",
         "GOMP_SPINCOUNT": "2000",  # turns a thread waits before it gives its core away; many starve a shared machine
+        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # without it products on a GPU are not deterministic
         "TOKENIZERS_PARALLELISM": "false",
         "TRANSFORMERS_VERBOSITY": "error",  # its report of new heads is no news here
     }
@@ -73,6 +75,13 @@ def start(runtime: Runtime, seed: int) -> None:
     torch.use_deterministic_algorithms(True)
     disable_progress_bar()  # type: ignore[no-untyped-call]  # of loading weights, which takes no time
     set_seed(seed)
+
+
+def device(runtime: Runtime) -> str:
+    """Where a model is read: on a GPU only at level native, and only if there is one."""
+    import torch
+
+    return "cuda" if runtime.level == "native" and torch.cuda.is_available() else "cpu"
 
 
 def keep_freed_memory() -> None:

@@ -19,7 +19,7 @@ Plots = dict[str, Sequence[Mapping[str, Cell]]]
 class Outcome:
     """All that scoring looks at. Rows and predictions of a split stand in the same order.
 
-    `shown` are the inputs that the model was given; `validation` is None where nothing is chosen on it.
+    `shown` are the inputs that the model was given; `validation_predictions` is empty where nothing is chosen on it.
     """
 
     run: Run
@@ -44,13 +44,13 @@ class Report:
 
 
 def needs_validation(head: str, names: list[str]) -> bool:
-    """Only a binary classifier chooses something, its threshold, on validation predictions."""
-    return head == "sequence_classification" and len(names) == 2
+    """Binary decisions need a threshold, and it is chosen on validation predictions."""
+    return len(names) == 2 and head in ("sequence_classification", "pair_classification")
 
 
 def score(outcome: Outcome) -> Report:
     """Score a run in the way that its head is read."""
-    if needs_validation(outcome.run.head, outcome.names):
+    if outcome.run.head == "sequence_classification" and len(outcome.names) == 2:
         return score_screening(outcome)
     return SCORERS[outcome.run.head](outcome)
 
@@ -132,23 +132,30 @@ def score_screening(outcome: Outcome) -> Report:
 
 
 def score_pairs(outcome: Outcome) -> Report:
-    """Candidates ranked within their query, beside BM25; and single pairs at the published ratio of negatives."""
+    """Candidates ranked within their query, beside BM25; and single pairs at 1 to a few others, as published.
+
+    A pair is taken for right at the threshold with the best F1 on the validation pairs that are drawn in the same way.
+    """
     queries = [p["query"] for p in outcome.test_predictions]
-    labels = labels_of(outcome.test)
-    probabilities = np.array([p["probability"] for p in outcome.test_predictions])  # (pairs,)
+    labels, sampled = labels_of(outcome.test), np.array([row["sampled"] for row in outcome.test])
     first, second = outcome.run.inputs
-    background = sorted({row[second] for row in (*outcome.train, *outcome.validation, *outcome.test)})
-    bm25 = baselines.bm25_scores(
-        [row[first] for row in outcome.test], [row[second] for row in outcome.test], background
-    )
-    sampled = np.array([row["sampled"] for row in outcome.test])
-    pair = metrics.pair_scores(labels[sampled], probabilities[sampled], threshold=0.5)
-    scores: dict[str, dict[str, Any]] = {
-        "model": {**metrics.ranking_scores(queries, labels, probabilities), "pair": pair},
-        "bm25": metrics.ranking_scores(queries, labels, bm25),
-    }
+    both = [*outcome.validation, *outcome.test]
+    background = sorted({row[second] for row in (*outcome.train, *both)})
+    bm25 = baselines.bm25_scores([row[first] for row in both], [row[second] for row in both], background)
+    given = np.array([p["probability"] for p in (*outcome.validation_predictions, *outcome.test_predictions)])
+    end = len(outcome.validation)
+    drawn = np.array([row["sampled"] for row in outcome.validation])
+    scores: dict[str, dict[str, Any]] = {}
+    for name, values in {"model": given, "bm25": bm25}.items():  # (validation and test pairs,)
+        threshold = metrics.best_threshold(labels_of(outcome.validation)[drawn], values[:end][drawn])
+        pair = metrics.pair_scores(labels[sampled], values[end:][sampled], threshold)
+        ranking = metrics.ranking_scores(queries, labels, values[end:])
+        scores[name] = {**ranking, "pair": {**pair, "threshold": threshold}}
+    probabilities = given[end:]
     two = np.stack([1 - probabilities, probabilities], axis=1)[sampled]  # (pairs, classes)
     plots = draw_plots(labels[sampled], two, outcome.names, outcome.evaluation)
+    decided = (two[:, 1] >= scores["model"]["pair"]["threshold"]).astype(int)
+    plots["confusion"] = metrics.confusion_rows(labels[sampled], decided, outcome.names)
     return Report(scores, plots, pair_mistakes(outcome, probabilities))
 
 

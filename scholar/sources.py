@@ -95,8 +95,8 @@ def _bring(name: str, sha256: str, providers: list[Provider], scratch: Path) -> 
             return
     raise SourceError(
         "\n  ".join([f"{name} with sha256 {sha256} could not be had:", *failures])
-        + "\ncheck the network and repeat, a broken download goes on where it stopped; or add a provider that has the"
-        + " file to params.yaml, such as {kind: local, folder: <where it is>}"
+        + "\ncheck the network and repeat: what was found is kept, a download from a URL goes on where it stopped; or"
+        + " add a provider that has the file to params.yaml, such as {kind: local, folder: <where it is>}"
     )
 
 

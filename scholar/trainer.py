@@ -3,17 +3,21 @@
 A training goes on from the newest whole checkpoint of exactly its configuration, or from the start.
 """
 
+import errno
 import hashlib
 import json
 import logging
+import os
 import re
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from transformers import (
     PreTrainedConfig,
     PreTrainedModel,
@@ -127,6 +131,22 @@ def find_checkpoint(folder: Path) -> str | None:
     newest = max(whole)[1]
     log.info("going on from %s", newest)
     return str(newest)
+
+
+@contextmanager
+def full_disk_told(folder: Path) -> Iterator[None]:
+    """A full disk while weights are written raises OSError, as it does elsewhere.
+
+    torch and safetensors wrap it in errors of their own.
+    """
+    try:
+        yield
+    except (SafetensorError, RuntimeError) as error:
+        if not any(
+            sign in str(error) for sign in (os.strerror(errno.ENOSPC), "PytorchStreamWriter", "file write failed")
+        ):
+            raise
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from None
 
 
 def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:

@@ -1,6 +1,7 @@
 """Predict, then score: predictions/<run>/ (one row per example), metrics/<run>.json, plots, and the worst mistakes."""
 
 import argparse
+import shutil
 from pathlib import Path
 
 from datasets import Dataset
@@ -11,8 +12,8 @@ from scholar.errors import run as run_command
 from scholar.params import choose, load_params
 from scholar.plots import write_csv
 from scholar.records import SPLITS, Row, read_rows, write_json, write_rows, write_text
-from scholar.runtime import start
-from scholar.scoring import Outcome, needs_validation, score
+from scholar.runtime import device, start
+from scholar.scoring import Outcome, Report, needs_validation, score
 from scholar.task import load_head
 
 
@@ -26,7 +27,7 @@ def main() -> None:
     start(params.runtime, params.seed)
 
     head = load_head(run.head)
-    model = head.AUTO_MODEL.from_pretrained(f"models/{name}", local_files_only=True)
+    model = head.AUTO_MODEL.from_pretrained(f"models/{name}", local_files_only=True).to(device(params.runtime))
     data = {split: read_rows(Path("data/prepared", run.task, run.data, f"{split}.parquet")) for split in SPLITS}
     check_columns(head, run, data["test"].column_names)
     names = head.class_names(data["train"].features)
@@ -35,20 +36,23 @@ def main() -> None:
 
     tokenizer = load_tokenizer(Path("models", name), run.max_tokens)
     folder = Path("predictions", name)
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
 
-    def predict(split: str, view: str, shown: list[str]) -> tuple[list[Row], int]:
+    def predict(split: str, file: str, shown: list[str]) -> tuple[list[Row], int]:
         items, cut = encode_rows(head, rows[split], tokenizer, run, frozenset(run.inputs) - frozenset(shown))
         logits = predict_logits(model, items, head.build_collator(tokenizer), params.evaluation.batch_size)
         predictions = head.decode(rows[split], items, logits, names)
-        write_rows(predictions, Dataset.from_list(predictions).features, folder / f"{view}.parquet")
+        write_rows(predictions, Dataset.from_list(predictions).features, part / f"{file}.parquet")
         return predictions, cut
 
+    reports: dict[str, Report] = {}
     results: dict[str, object] = {}
-    mistakes: list[str] = []
-    for view, shown in views.items():
+    for view, shown in sorted(views.items()):
         test, cut = predict("test", view, shown)
-        validation = predict("validation", "validation", shown)[0] if needs_validation(run.head, names) else []
-        report = score(
+        file = "validation" if view == "test" else f"validation_{view}"
+        validation = predict("validation", file, shown)[0] if needs_validation(run.head, names) else []
+        reports[view] = score(
             Outcome(
                 run=run,
                 names=names,
@@ -62,18 +66,20 @@ def main() -> None:
                 evaluation=params.evaluation,
             )
         )
-        if view == next(iter(views)):  # the first view is the one that is drawn
-            for plot, points in report.plots.items():
-                write_csv(points, Path("metrics/plots", plot, f"{name}.csv"), list(points[0]))
-        mistakes += [f"# {name}, {view}: the worst mistakes\n", *map(describe, report.mistakes)]
-        results[view] = {**report.scores, "examples": len(test), "examples_cut": cut}
-    write_text("\n".join(mistakes), folder / "errors.md")
+        results[view] = {**reports[view].scores, "examples": len(test), "examples_cut": cut}
+    write_text("\n".join(describe(name, view, report) for view, report in reports.items()), part / "errors.md")
+
+    shutil.rmtree(folder, ignore_errors=True)  # everything is scored: from here on it is only put in place
+    part.rename(folder)
+    for plot, points in next(iter(reports.values())).plots.items():  # of the first view
+        write_csv(points, Path("metrics/plots", plot, f"{name}.csv"), list(points[0]))
     write_json(results, Path("metrics", f"{name}.json"))
 
 
-def describe(mistake: dict[str, str]) -> str:
-    """A mistake as a paragraph of Markdown."""
-    return "\n".join(f"- {key}: {value}" for key, value in mistake.items()) + "\n"
+def describe(name: str, view: str, report: Report) -> str:
+    """The worst mistakes of a view as Markdown, a list each."""
+    lists = ["\n".join(f"- {key}: {value}" for key, value in mistake.items()) for mistake in report.mistakes]
+    return "\n\n".join([f"# {name}, {view}: the worst mistakes", *lists]) + "\n"
 
 
 if __name__ == "__main__":

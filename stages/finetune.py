@@ -10,7 +10,7 @@ from scholar.plots import write_learning_curves
 from scholar.records import read_rows, write_json
 from scholar.runtime import start
 from scholar.task import load_head
-from scholar.trainer import resume_settings, save_model
+from scholar.trainer import full_disk_told, resume_settings, save_model
 from scholar.training import finetune
 
 
@@ -29,13 +29,17 @@ def main() -> None:
     check_columns(head, run, data["train"].column_names)
     names = head.class_names(data["train"].features)
 
-    inputs = [*files.values(), *Path(run.encoder).iterdir()]
+    inputs = [*files.values(), *(file for file in Path(run.encoder).rglob("*") if file.is_file())]
     settings = resume_settings(name, run, params.runtime, params.seed, inputs)
-    trained = finetune(run, head, names, {split: rows.to_list() for split, rows in data.items()}, settings)
+    with full_disk_told(settings.checkpoints):
+        trained = finetune(run, head, names, {split: rows.to_list() for split, rows in data.items()}, settings)
 
     write_learning_curves(trained.history, name, Path("metrics/plots"))
     write_json(trained.metrics, Path("metrics/finetune", f"{name}.json"))
-    save_model(trained.model, trained.tokenizer, Path("models", name))  # last: from here on there is nothing to resume
+    with full_disk_told(Path("models")):
+        save_model(
+            trained.model, trained.tokenizer, Path("models", name)
+        )  # last: from here on there is nothing to resume
 
 
 if __name__ == "__main__":

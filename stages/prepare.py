@@ -30,16 +30,14 @@ def main() -> None:
 
     folder = Path("data/prepared", settings.task, name)
     part = folder.with_name(folder.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
     features = task.features(settings)
     try:
         for split, rows in splits.items():
             write_rows(rows, features, part / f"{split}.parquet")
-    except DataError:
-        shutil.rmtree(part)
-        raise
-    shutil.rmtree(folder, ignore_errors=True)
-    part.rename(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+        part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
     write_json(
         {
             "read": dict(counts.read),

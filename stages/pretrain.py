@@ -8,7 +8,7 @@ from scholar.plots import write_learning_curves
 from scholar.pretraining import Documents, pretrain
 from scholar.records import read_rows, write_json
 from scholar.runtime import start
-from scholar.trainer import resume_settings, save_model
+from scholar.trainer import full_disk_told, resume_settings, save_model
 
 
 def main() -> None:
@@ -18,17 +18,21 @@ def main() -> None:
     for name in params.pretraining.corpora:
         choose("data set", name, list(params.datasets))
     splits: dict[str, list[Documents]] = {}
-    inputs = [*Path(params.pretraining.encoder).iterdir()]
+    inputs = [file for file in Path(params.pretraining.encoder).rglob("*") if file.is_file()]
     for split in ("train", "validation"):
-        files = [Path("data/prepared/pretraining", name, f"{split}.parquet") for name in params.pretraining.corpora]
+        files = [
+            Path("data/prepared/pretraining", name, f"{split}.parquet") for name in sorted(params.pretraining.corpora)
+        ]
         splits[split] = [read_rows(file)["sentences"][:] for file in files]
         inputs += files
 
     settings = resume_settings("pretrained", params.pretraining, params.runtime, params.seed, inputs)
-    model, tokenizer, history, metrics = pretrain(splits, params.pretraining, settings)
+    with full_disk_told(settings.checkpoints):
+        model, tokenizer, history, metrics = pretrain(splits, params.pretraining, settings)
     write_learning_curves(history, "pretrained", Path("metrics/plots"))
     write_json(metrics, Path("metrics/pretrain.json"))
-    save_model(model, tokenizer, Path("models/pretrained"))  # last: from here on there is nothing to resume
+    with full_disk_told(Path("models")):
+        save_model(model, tokenizer, Path("models/pretrained"))  # last: from here on there is nothing to resume
 
 
 if __name__ == "__main__":

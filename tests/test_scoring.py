@@ -250,7 +250,8 @@ def paired(query: str, probabilities: list[float], cited: int) -> tuple[list[Row
 
 def score_pairs(*queries: tuple[list[Row], list[Row]]) -> Report:
     rows, predictions = (list(itertools.chain(*column)) for column in zip(*queries, strict=True))
-    return score(make_outcome("pair_classification", rows, predictions, names=["other", "cited"]))
+    same = {"validation": rows, "validation_predictions": predictions}  # the threshold is chosen on the same pairs
+    return score(make_outcome("pair_classification", rows, predictions, names=["other", "cited"], **same))
 
 
 def test_pairs_are_ranked_and_sampled_ones_decided() -> None:
@@ -262,8 +263,8 @@ def test_pairs_are_ranked_and_sampled_ones_decided() -> None:
     labels, probabilities = [0, 1, 0, 0, 1, 0], [0.1, 0.9, 0.2, 0.8, 0.6, 0.7]
     assert model == ranking_scores(["graph"] * 3 + ["tree"] * 3, labels, probabilities)
     assert model["mrr"] == pytest.approx((1 + 1 / 3) / 2)
-    assert pair == {"accuracy": 3 / 4, "precision": 2 / 3, "recall": 1.0, "f1": pytest.approx(4 / 5)}
-    assert report.scores["bm25"].keys() == model.keys()
+    assert pair == {"accuracy": 3 / 4, "precision": 2 / 3, "recall": 1.0, "f1": pytest.approx(4 / 5), "threshold": 0.6}
+    assert report.scores["bm25"].keys() == {*model, "pair"}
     check_plots(report)
     assert len(report.plots["confusion"]) == 4  # the sampled pairs alone
 

@@ -401,6 +401,8 @@ def test_a_missing_column_is_told(
 def test_frozen_embeddings_are_not_stepped(encoder: str) -> None:
     head = load_head("sequence_classification")
     model = build_model(head, ["a", "b", "c"], make_run(encoder=encoder, freeze_embeddings=True))
-    stepped = {id(parameter) for group in layer_groups(model, make_run(encoder=encoder)) for parameter in group["params"]}
+    stepped = {
+        id(parameter) for group in layer_groups(model, make_run(encoder=encoder)) for parameter in group["params"]
+    }
     frozen = [name for name, parameter in model.named_parameters() if id(parameter) not in stepped]
     assert frozen == ["bert.embeddings.word_embeddings.weight"]

@@ -79,7 +79,7 @@ def _read_paper(file: Path, counts: Counts) -> Paper:
         parse = raw["pdf_parse"]
         bibliography = {key: _read_entry(key, entry) for key, entry in parse["bib_entries"].items()}
         body = tuple(_read_paragraph(part, bibliography, parse["ref_entries"], counts) for part in parse["body_text"])
-        paper = Paper(file.stem, raw["title"] or "", raw["abstract"] or "", body, bibliography)
+        paper = Paper(file.stem, _text(raw["title"] or ""), _text(raw["abstract"] or ""), body, bibliography)
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"{file}: not valid JSON ({error}); fetch the source anew") from None
     except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -92,15 +92,21 @@ def _read_paper(file: Path, counts: Counts) -> Paper:
     return paper
 
 
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"a value that should be text: {value!r:.60}")
+    return value
+
+
 def _read_entry(key: str, raw: dict[str, Any]) -> Entry:
     year = int(raw["year"]) if raw["year"] else None  # the parser writes "" or null where it found none
-    return Entry(key, " ".join(raw["title"].split()), year, raw["venue"] or "")
+    return Entry(key, " ".join(_text(raw["title"]).split()), year, _text(raw["venue"] or ""))
 
 
 def _read_paragraph(
     raw: dict[str, Any], bibliography: dict[str, Entry], floats: dict[str, Any], counts: Counts
 ) -> Paragraph:
-    text = raw["text"]
+    text = _text(raw["text"])
     citations = _read_spans(raw["cite_spans"], text, bibliography, "citation spans", counts)
     references = _read_spans(raw["ref_spans"], text, floats, "reference spans", counts)
     return Paragraph(raw["section"] or "", text, citations, references)

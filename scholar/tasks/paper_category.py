@@ -29,7 +29,7 @@ from scholar.task import Task
 @strict
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """`venues`: category -> regular expressions, searched in order, ignoring case; `examples`: works kept."""
+    """`venues`: category -> regular expressions, ignoring case, tried in the order of names; `examples`: works kept."""
 
     task: Literal["paper_category"]
     source: str
@@ -43,14 +43,16 @@ def features(settings: Settings) -> Features:
         id=Value("string"),
         title=Value("string"),
         abstract=Value("string"),
-        label=ClassLabel(names=list(settings.venues)),
+        label=ClassLabel(names=sorted(settings.venues)),
     )
 
 
 def read(folder: Path, settings: Settings, seed: int, counts: Counts) -> Iterator[tuple[str, Row]]:
     """(split, work), sampled down to settings.examples by (seed, id)."""
     try:
-        patterns = {name: re.compile("|".join(venues), re.IGNORECASE) for name, venues in settings.venues.items()}
+        patterns = {
+            name: re.compile("|".join(venues), re.IGNORECASE) for name, venues in sorted(settings.venues.items())
+        }
     except re.error as error:
         raise ParamsError(
             f"params.yaml: datasets: venues: {error.pattern!r}: not a regular expression: {error}"

@@ -283,7 +283,7 @@ def test_paper_with_an_empty_bibliography(aclsum: Path, tmp_path: Path, told: To
 @pytest.mark.parametrize(
     ("key", "value", "expected"),
     [
-        ("task", "citation_intend", "unknown task 'citation_intend'; did you mean 'citation_intent'?"),
+        ("task", "citation_intend", "but data set 'aclsum_intent' is of task 'citation_intend'"),
         ("source", "aclsun", "unknown source 'aclsun'; did you mean 'aclsum'? (known: aclsum, "),
         (
             "format",
