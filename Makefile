@@ -19,7 +19,7 @@ check: .venv/ready ## format, lint, types, pipeline file
 	mypy
 	dvc stage list --fail > /dev/null
 
-smoke: .venv/ready ## the whole pipeline on tiny subsets, in build/smoke, in about two minutes
+smoke: .venv/ready ## the whole pipeline on tiny subsets, in build/smoke
 	python -m scholar.profile smoke --run build/smoke
 
 fast: .venv/ready ## the whole pipeline with this machine's own instructions and bf16, in build/fast
