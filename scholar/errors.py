@@ -4,6 +4,8 @@ import logging
 import sys
 from collections.abc import Callable
 
+TALKATIVE = ("absl", "faiss.loader", "sentence_transformers")  # libraries whose progress reports are no news
+
 
 class ScholarError(Exception):
     """Base of every error that is the input's, the parameters' or the machine's fault.
@@ -31,6 +33,8 @@ class MachineError(ScholarError):
 def run(main: Callable[[], None]) -> None:
     """Run a command; a ScholarError or a failure of the file system becomes one line on stderr and exit code 1."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
     try:
         main()
     except ScholarError as error:

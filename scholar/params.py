@@ -96,6 +96,7 @@ class Source:
     licence: str
     files: Annotated[dict[RelativePath, Sha256], Field(min_length=1)]
     unpack: RelativePath | None
+    gguf: str | None
     providers: Annotated[list[Annotated[Wheel | Hub | Url | Local, Field(discriminator="kind")]], Field(min_length=1)]
 
 
@@ -176,6 +177,98 @@ class Run:
 
 @strict
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Retriever:
+    """A sentence encoder tuned for search; `inputs`: the columns of a document that are read, in this order."""
+
+    task: str
+    data: str
+    encoder: RelativePath
+    inputs: Annotated[list[str], Field(min_length=1)]
+    max_tokens: Annotated[int, Field(ge=8)]
+    epochs: Positive
+    batch_size: Annotated[int, Field(ge=2)]
+    mini_batch_size: Positive | None
+    gradient_accumulation: Positive
+    learning_rate: Rate
+    weight_decay: Annotated[float, Field(ge=0)]
+    warmup_ratio: Annotated[float, Field(ge=0, lt=1)]
+    hidden_dropout: Annotated[float, Field(ge=0, lt=1)]
+    attention_dropout: Annotated[float, Field(ge=0, lt=1)]
+    scale: Annotated[float, Field(gt=0)]
+    hard_negatives: Literal["none", "bm25", "encoder"]
+    hard_negative_ranks: Annotated[list[Positive], Field(min_length=2, max_length=2)]
+
+
+@strict
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lora:
+    """Low-rank adaptation: only two thin matrices beside each named module are trained, then merged into it."""
+
+    rank: Positive
+    alpha: Positive
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    modules: Annotated[list[str], Field(min_length=1)]
+
+
+@strict
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summarizer:
+    """A language model tuned to write summaries; `prompt` holds {source} where the text goes."""
+
+    task: str
+    data: str
+    encoder: RelativePath
+    prompt: Annotated[str, Field(pattern=r"\{source\}")]
+    max_input_tokens: Annotated[int, Field(ge=8)]
+    max_target_tokens: Annotated[int, Field(ge=8)]
+    epochs: Positive
+    batch_size: Positive
+    gradient_accumulation: Positive
+    learning_rate: Rate
+    weight_decay: Annotated[float, Field(ge=0)]
+    warmup_ratio: Annotated[float, Field(ge=0, lt=1)]
+    lora: Lora | None
+
+
+@strict
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """How search is scored: ranks kept per query, the constant of reciprocal rank fusion, texts per batch."""
+
+    depth: Annotated[int, Field(ge=100)]
+    fusion_constant: Positive
+    batch_size: Positive
+
+
+@strict
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generation:
+    """How a summary is written: beams, lengths in tokens, penalties, texts per batch."""
+
+    beams: Positive
+    min_new_tokens: NotNegative
+    max_new_tokens: Positive
+    repetition_penalty: Annotated[float, Field(gt=0)]
+    length_penalty: float
+    early_stopping: bool
+    batch_size: Positive
+
+
+@strict
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Index:
+    """A FAISS index of a collection; `factory` is FAISS's own description of its kind."""
+
+    retriever: str
+    data: str
+    factory: Annotated[str, Field(min_length=1)]
+    train_vectors: Positive
+    probes: Positive
+    batch_size: Positive
+
+
+@strict
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
     """How models are read and scored; touching it never retrains."""
 
@@ -193,12 +286,18 @@ class Params:
 
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     runtime: Runtime
+    trackers: list[Literal["tensorboard", "dvclive"]]
     sources: dict[str, Source]
     datasets: dict[str, dict[str, Any]]
     pretraining: Pretraining
     training: dict[str, Any]
     runs: dict[str, Run]
     evaluation: Evaluation
+    retrievers: dict[str, Retriever]
+    search: Search
+    indexes: dict[str, Index]
+    summarizers: dict[str, Summarizer]
+    generation: Generation
 
 
 def load_params(path: Path = PARAMS) -> Params:
@@ -262,14 +361,28 @@ def choose(kind: str, name: str, known: list[str]) -> str:
 
 def _contradictions(params: Params) -> Iterator[str]:
     """What is right by itself, but does not fit another value."""
+    owner = {"pretrained": "the output of stage pretrain"}
+    sections = {"runs": params.runs, "retrievers": params.retrievers, "summarizers": params.summarizers}
+    for section, trained in sections.items():
+        for name, given in trained.items():  # type: ignore[attr-defined]
+            if name in owner:
+                yield f"{section}.{name}: models/{name} is {owner[name]}; give it another name"
+            owner[name] = f"that of {section}.{name}"
+            yield from (f"{section}.{name}.{problem}" for problem in _wrong_data(given, params))
+    for name, index in params.indexes.items():
+        if index.retriever not in params.retrievers:
+            hint = _hint(index.retriever, list(params.retrievers))
+            yield f"indexes.{name}.retriever: unknown retriever '{index.retriever}'{hint}"
+        if params.datasets.get(index.data, {}).get("task") != "semantic_search":
+            hint = _hint(index.data, list(params.datasets))
+            yield f"indexes.{name}.data: '{index.data}' is no data set of task semantic_search{hint}"
+    for name, retriever in params.retrievers.items():
+        first, last = retriever.hard_negative_ranks
+        if first > last:
+            yield f"retrievers.{name}.hard_negative_ranks: a first and a last rank were expected (got {first}, {last})"
+    if params.generation.min_new_tokens > params.generation.max_new_tokens:
+        yield "generation.min_new_tokens: more than max_new_tokens; lower it"
     for name, run in params.runs.items():
-        if name == "pretrained":
-            yield "runs.pretrained: models/pretrained is the output of stage pretrain; give the run another name"
-        known = params.datasets.get(run.data)
-        if known is None:
-            yield f"runs.{name}.data: unknown data set '{run.data}'{_hint(run.data, list(params.datasets))}"
-        elif known.get("task") != run.task:
-            yield f"runs.{name}.task: '{run.task}', but data set '{run.data}' is of task '{known.get('task')}'"
         if run.head == "pair_classification" and len(run.inputs) != 2:
             yield f"runs.{name}.inputs: a pair was expected, such as [context, candidate] (got {run.inputs})"
         if answers := {"label", "ner_tags", "sampled"} & set(run.inputs):
@@ -287,6 +400,14 @@ def _contradictions(params: Params) -> Iterator[str]:
         for run in params.runs.values():
             shown = sorted({column for columns in views.values() for column in columns}) if run.data == data else []
             yield from dict.fromkeys(f"evaluation.views.{data}: {problem}" for problem in _misfits(run, shown))
+
+
+def _wrong_data(given: Run | Retriever | Summarizer, params: Params) -> Iterator[str]:
+    known = params.datasets.get(given.data)
+    if known is None:
+        yield f"data: unknown data set '{given.data}'{_hint(given.data, list(params.datasets))}"
+    elif known.get("task") != given.task:
+        yield f"task: '{given.task}', but data set '{given.data}' is of task '{known.get('task')}'"
 
 
 def _misfits(run: Run, columns: list[str]) -> Iterator[str]:

@@ -25,11 +25,12 @@ def write_learning_curves(history: list[dict[str, float]], name: str, folder: Pa
         for entry in history
         if "loss" in entry
     ]
+    measured = [key for key in ("loss", "score") if any(f"eval_{key}" in entry for entry in history)]
     validation = [
-        {"epoch": round(entry["epoch"]), "loss": entry["eval_loss"], "score": entry["eval_score"]}
+        {"epoch": round(entry["epoch"]), **{key: entry[f"eval_{key}"] for key in measured}}
         for entry in history
-        if "eval_score" in entry
+        if any(f"eval_{key}" in entry for key in measured)
     ]
     write_csv(training, folder / "training" / f"{name}.csv", ("step", "loss", "learning_rate"))
     if validation:
-        write_csv(validation, folder / "validation" / f"{name}.csv", ("epoch", "loss", "score"))
+        write_csv(validation, folder / "validation" / f"{name}.csv", ("epoch", *measured))

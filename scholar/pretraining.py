@@ -17,6 +17,7 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerFast,
     Trainer,
+    TrainingArguments,
 )
 
 from scholar.batching import PAD_MULTIPLE, EpochDataset, Item
@@ -172,7 +173,7 @@ def pretrain(
             f"params.yaml: pretraining.encoder: {type(model).__name__} has no next sentence head; "
             "use an encoder of BERT's family"
         )
-    check_positions("pretraining", pretraining, model.config)
+    check_positions("pretraining.max_tokens", pretraining.max_tokens, pretraining.encoder, model.config)
     weights = [weight for _, weight in sorted(pretraining.corpora.items())]
     train, validation = (PairSource(splits[split], weights, settings.seed, split) for split in ("train", "validation"))
     items, cut = encode_pairs(validation, 0, pretraining.validation_pairs, tokenizer, pretraining)
@@ -181,7 +182,13 @@ def pretrain(
     trainer = PretrainingTrainer(
         model=model,
         args=training_arguments(
-            pretraining, settings, save_total_limit=1, label_names=["labels"], weight_decay=pretraining.weight_decay
+            pretraining,
+            settings,
+            TrainingArguments,
+            train_sampling_strategy="sequential",  # EpochDataset is in its order already
+            save_total_limit=1,
+            label_names=["labels"],
+            weight_decay=pretraining.weight_decay,
         ),
         data_collator=collate,
         train_dataset=EpochDataset(
@@ -189,7 +196,7 @@ def pretrain(
             settings.seed,
             pretraining.batch_size,
         ),
-        callbacks=[EpochEnd()],
+        callbacks=[EpochEnd(), *settings.trackers],
     )
     trainer.train(resume_from_checkpoint=settings.resume_from)
     after = measure(model, items, collate, pretraining.batch_size)

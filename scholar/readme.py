@@ -28,6 +28,17 @@ NAMES = {
     "majority": "majority class",
     "bm25": "BM25",
 }
+SEARCHERS = {"bm25": "BM25", "untuned": "untuned encoder", "model": "tuned encoder", "hybrid": "BM25 + tuned"}
+WRITERS = {
+    "lead": "first sentences",
+    "lexrank": "LexRank",
+    "untuned": "untuned model",
+    "model": "tuned model",
+    "oracle": "oracle extract",
+}
+RETRIEVAL = ("ndcg@10", "mrr@10", "map@100", "recall@10", "recall@100")
+SUMMARY = ("rouge1", "rouge2", "rougeL", "rougeLsum", "new_bigrams", "repeated_trigrams", "words")
+CRANFIELD = Path("benchmarks/cranfield.json")
 
 
 def main() -> None:
@@ -38,7 +49,13 @@ def main() -> None:
     params = load_params()
     old = README.read_text(encoding="utf-8")
     new = old
-    for name, table in {"results": result_table(params), "data": data_table(params)}.items():
+    tables = {
+        "results": result_table(params),
+        "search": search_table(params),
+        "summaries": summary_table(params),
+        "data": data_table(params),
+    }
+    for name, table in tables.items():
         new = replace_block(new, name, table)
     if new != old and check:
         raise ScholarError(f"{README}: its tables differ from params.yaml and metrics/; run `make readme`")
@@ -76,6 +93,37 @@ def result_table(params: Params) -> str:
     return tabulate(
         rows, ["run", "test score", "model", "baselines", "ahead"], tablefmt="github", disable_numparse=True
     )
+
+
+def search_table(params: Params) -> str:
+    """A row per collection and system; the best of a collection in bold."""
+    results = {}
+    for name in params.retrievers:
+        test = read_metrics(Path("metrics", f"{name}.json"))["test"]
+        results[name] = test
+        results |= {f"{name}, works {part} in training": test[part] for part in ("seen", "unseen") if part in test}
+    if CRANFIELD.is_file():
+        results["Cranfield, never trained on"] = read_metrics(CRANFIELD)["test"]
+    rows = []
+    for name, systems in results.items():
+        scores = {system: systems[system] for system in SEARCHERS}
+        best = {measure: max(given[measure] for given in scores.values()) for measure in RETRIEVAL}
+        for system, given in scores.items():
+            cells = [f"**{given[m]:.3f}**" if given[m] == best[m] else f"{given[m]:.3f}" for m in RETRIEVAL]
+            rows.append([name, SEARCHERS[system], *cells])
+    return tabulate(rows, ["queries", "system", *RETRIEVAL], tablefmt="github", disable_numparse=True)
+
+
+def summary_table(params: Params) -> str:
+    """A row per system: ROUGE, then what the texts are like."""
+    rows = []
+    for name in params.summarizers:
+        test = read_metrics(Path("metrics", f"{name}.json"))["test"]
+        for system, shown in WRITERS.items():
+            cells = [f"{test[system][m]:.0f}" if m == "words" else f"{test[system][m]:.3f}" for m in SUMMARY]
+            rows.append([name, shown, *cells])
+    headers = ["summarizer", "system", *(measure.replace("_", " ") for measure in SUMMARY)]
+    return tabulate(rows, headers, tablefmt="github", disable_numparse=True)
 
 
 def data_table(params: Params) -> str:

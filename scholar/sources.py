@@ -26,6 +26,7 @@ from huggingface_hub import hf_hub_download
 from tqdm import tqdm
 
 from scholar.errors import SourceError
+from scholar.gguf import convert_gguf
 from scholar.params import Hub, Local, Source, Url, Wheel
 
 DOWNLOADS = Path("build/downloads")
@@ -39,11 +40,14 @@ log = logging.getLogger(__name__)
 def fetch_source(source: Source, folder: Path) -> None:
     """Bring the files of a source into `folder`, or what its one archive holds below `source.unpack`.
 
+    A GGUF file named by `source.gguf` becomes a from_pretrained folder.
+
     `folder` appears complete or not at all; an earlier one stays until then. Files that were found stay in DOWNLOADS
     until all are, so that a repeated call asks for the missing ones only.
 
     Raises:
-        SourceError: no provider has one of the files, or the archive is unreadable, unsafe or without that folder.
+        SourceError: no provider has one of the files; the archive is unreadable, unsafe or without that folder; the
+            GGUF file is missing or cannot be read.
         OSError: this machine cannot write, for example because the disk is full.
     """
     if source.unpack is not None and len(source.files) != 1:
@@ -62,6 +66,12 @@ def fetch_source(source: Source, folder: Path) -> None:
         else:
             ((name, sha256),) = source.files.items()
             _unpack(DOWNLOADS / sha256, name, PurePosixPath(source.unpack), part)
+        if source.gguf is not None:
+            packed = part / source.gguf
+            if not packed.is_file():
+                raise SourceError(f"{folder}: gguf: no file '{source.gguf}' among those of the source")
+            convert_gguf(packed, part)
+            packed.unlink()
         for path in part.rglob("*"):
             if path.is_file():
                 path.chmod(0o644)

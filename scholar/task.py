@@ -22,17 +22,22 @@ class Task:
         settings: the dataclass that a data set of this task, a block of `datasets` in params.yaml, must fit.
         features: settings -> the columns of a row; `id` is unique over all splits.
         label_origin: who says what is right. "human": annotators; "parser": the tool that parsed the papers;
-            "distant": a rule; "behaviour": what authors did, such as citing; "none": there is no label.
+            "distant": a rule; "behaviour": what authors did, such as citing; "author": what
+            they wrote; "none": there is no label.
         read: (folder of the raw source, settings, seed, counts) -> (split, row) pairs; what is left out is counted in
             `counts`, with a reason.
         group: the column whose values never stand in two splits.
+        collection_features, read_collection: for search, what is searched: settings -> columns, and
+            (folder, settings, seed, counts, ids that rows name) -> rows; None where the rows are all there is.
     """
 
     settings: type[Any]
     features: Callable[[Any], Features]
-    label_origin: Literal["human", "parser", "distant", "behaviour", "none"]
+    label_origin: Literal["human", "parser", "distant", "behaviour", "author", "none"]
     read: Callable[[Path, Any, int, Counts], Iterator[tuple[str, Row]]]
     group: str
+    collection_features: Callable[[Any], Features] | None = None
+    read_collection: Callable[[Path, Any, int, Counts, set[str]], Iterator[Row]] | None = None
 
 
 def load_task(name: str) -> Task:

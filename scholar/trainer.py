@@ -11,17 +11,15 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from safetensors import SafetensorError
 from transformers import (
     PreTrainedConfig,
-    PreTrainedModel,
-    PreTrainedTokenizerFast,
     TrainerCallback,
     TrainerControl,
     TrainerState,
@@ -29,47 +27,76 @@ from transformers import (
 )
 
 from scholar.errors import ParamsError
-from scholar.params import Pretraining, Run, Runtime
+from scholar.params import Pretraining, Retriever, Run, Runtime, Summarizer
+from scholar.trackers import tracker_callbacks
 
 log = logging.getLogger(__name__)
 
+Schedule = Run | Pretraining | Retriever | Summarizer
+Arguments = TypeVar("Arguments", bound=TrainingArguments)
+
+DROPOUT = {  # what the library's encoders call them
+    "hidden_dropout": (
+        "hidden_dropout_prob",
+        "dropout",
+        "embedding_dropout",
+        "mlp_dropout",
+        "classifier_dropout",
+        "seq_classif_dropout",
+    ),
+    "attention_dropout": ("attention_probs_dropout_prob", "attention_dropout"),
+}
 ROOT = Path("checkpoints")
 MARK = "complete"  # written last; a checkpoint without it was cut off
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How numbers are computed, where checkpoints are kept, and the one to go on from."""
+    """How numbers are computed, where checkpoints are kept, the one to go on from; trackers, which change nothing."""
 
     runtime: Runtime
     seed: int
     checkpoints: Path
     resume_from: str | None
+    trackers: Sequence[TrainerCallback] = ()
 
 
 def resume_settings(
-    name: str, what: Run | Pretraining, runtime: Runtime, seed: int, inputs: Iterable[Path]
+    name: str, what: Schedule, runtime: Runtime, seed: int, inputs: Iterable[Path], trackers: Sequence[str] = ()
 ) -> Settings:
     """The settings of a training by that name, with the checkpoint that an interrupted one of the same kind left."""
     checkpoints = ROOT / name / fingerprint([asdict(what), asdict(runtime), seed], inputs)
-    return Settings(runtime=runtime, seed=seed, checkpoints=checkpoints, resume_from=find_checkpoint(checkpoints))
+    return Settings(
+        runtime=runtime,
+        seed=seed,
+        checkpoints=checkpoints,
+        resume_from=find_checkpoint(checkpoints),
+        trackers=tracker_callbacks(name, trackers),
+    )
 
 
-def check_positions(block: str, schedule: Run | Pretraining, config: PreTrainedConfig) -> None:
+def check_positions(place: str, tokens: int, encoder: str, config: PreTrainedConfig) -> None:
     """Raises:
-    ParamsError: max_tokens exceeds the positions of the encoder.
+    ParamsError: `tokens`, the value at this place of params.yaml, exceeds the positions of the encoder.
     """
-    positions = config.max_position_embeddings
-    if schedule.max_tokens > positions:
-        raise ParamsError(
-            f"params.yaml: {block}: max_tokens: {schedule.max_tokens}, but {schedule.encoder} has {positions} "
-            "positions; lower it"
-        )
+    positions = getattr(config, "max_position_embeddings", None)  # T5's are relative and have no end
+    if positions is not None and tokens > positions:
+        raise ParamsError(f"params.yaml: {place}: {tokens}, but {encoder} has {positions} positions; lower it")
 
 
-def training_arguments(schedule: Run | Pretraining, settings: Settings, **more: Any) -> TrainingArguments:
+def dropout_of(config: PreTrainedConfig, schedule: Run | Retriever) -> dict[str, float]:
+    """The dropout of a schedule under the names that this encoder's config has."""
+    return {
+        name: getattr(schedule, kind)
+        for kind, known in DROPOUT.items()
+        for name in known
+        if getattr(config, name, None) is not None
+    }
+
+
+def training_arguments(schedule: Schedule, settings: Settings, kind: type[Arguments], **more: Any) -> Arguments:
     """The library's arguments. Checkpoints at the end of each epoch; nothing is reported anywhere."""
-    return TrainingArguments(
+    return kind(
         output_dir=str(settings.checkpoints),
         num_train_epochs=schedule.epochs,
         per_device_train_batch_size=schedule.batch_size,
@@ -78,7 +105,6 @@ def training_arguments(schedule: Run | Pretraining, settings: Settings, **more: 
         lr_scheduler_type="linear",
         warmup_steps=schedule.warmup_ratio,  # below 1 the library reads it as a share of all steps
         max_grad_norm=1.0,
-        train_sampling_strategy="sequential",  # EpochDataset is in its order already
         remove_unused_columns=False,
         save_strategy="epoch",
         restore_callback_states_from_checkpoint=True,  # how long early stopping has waited
@@ -149,12 +175,17 @@ def full_disk_told(folder: Path) -> Iterator[None]:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from None
 
 
-def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Write a folder that from_pretrained loads, beside and then renamed; then the checkpoints of its name can go."""
+def save_model(folder: Path, *savers: Callable[[str], Any]) -> None:
+    """Write a folder that from_pretrained loads, beside and then renamed; then the checkpoints of its name can go.
+
+    Args:
+        folder: where it will be.
+        savers: the save_pretrained of the model, and of a tokenizer that the model does not save itself.
+    """
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
-    model.save_pretrained(part)
-    tokenizer.save_pretrained(part)
+    for save in savers:
+        save(str(part))
     shutil.rmtree(folder, ignore_errors=True)
     part.rename(folder)
     shutil.rmtree(ROOT / folder.name, ignore_errors=True)

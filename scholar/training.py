@@ -19,6 +19,7 @@ from transformers import (
     PreTrainedTokenizerFast,
     Trainer,
     TrainerState,
+    TrainingArguments,
 )
 from transformers.trainer import TRAINER_STATE_NAME
 
@@ -27,19 +28,7 @@ from scholar.encoding import encode_rows, load_tokenizer
 from scholar.params import Run
 from scholar.records import Row
 from scholar.splits import draw
-from scholar.trainer import EpochEnd, Settings, check_positions, training_arguments
-
-DROPOUT = {  # what the library's encoders call them
-    "hidden_dropout": (
-        "hidden_dropout_prob",
-        "dropout",
-        "embedding_dropout",
-        "mlp_dropout",
-        "classifier_dropout",
-        "seq_classif_dropout",
-    ),
-    "attention_dropout": ("attention_probs_dropout_prob", "attention_dropout"),
-}
+from scholar.trainer import EpochEnd, Settings, check_positions, dropout_of, training_arguments
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +48,14 @@ def build_model(head: ModuleType, names: list[str], run: Run) -> PreTrainedModel
         ParamsError: run.max_tokens exceeds the positions of the encoder.
     """
     config = AutoConfig.from_pretrained(run.encoder, local_files_only=True)
-    check_positions("runs", run, config)
-    dropout = {
-        name: getattr(run, kind)
-        for kind, known in DROPOUT.items()
-        for name in known
-        if getattr(config, name, None) is not None
-    }
+    check_positions("runs: max_tokens", run.max_tokens, run.encoder, config)
     model: PreTrainedModel = head.AUTO_MODEL.from_pretrained(
         run.encoder,
         local_files_only=True,
         num_labels=len(names),
         id2label=dict(enumerate(names)),
         label2id={name: i for i, name in enumerate(names)},
-        **dropout,
+        **dropout_of(config, run),
     )
     model.get_input_embeddings().requires_grad_(not run.freeze_embeddings)
     return model
@@ -156,6 +139,8 @@ def finetune(run: Run, head: ModuleType, names: list[str], splits: dict[str, lis
         args=training_arguments(
             replace(run, epochs=epochs_to_train(run, settings.resume_from)),
             settings,
+            TrainingArguments,
+            train_sampling_strategy="sequential",  # EpochDataset is in its order already
             per_device_eval_batch_size=4 * run.batch_size,  # no gradients are kept, so four times the rows fit
             eval_strategy="epoch",
             save_total_limit=2,  # the best and the newest
@@ -169,7 +154,7 @@ def finetune(run: Run, head: ModuleType, names: list[str], splits: dict[str, lis
         compute_metrics=score,
         compute_loss_func=build_loss(run, balanced_weights(labels, len(names)) if labels else None),
         optimizers=(torch.optim.AdamW(layer_groups(model, run), lr=run.learning_rate, fused=True), None),
-        callbacks=[EpochEnd(), *early_stopping(run)],
+        callbacks=[EpochEnd(), *early_stopping(run), *settings.trackers],
     )
     trainer.train(resume_from_checkpoint=settings.resume_from)
     train_cut = encode_rows(head, splits["train"], tokenizer, run)[1]

@@ -30,16 +30,15 @@ def main() -> None:
     names = head.class_names(data["train"].features)
 
     inputs = [*files.values(), *(file for file in Path(run.encoder).rglob("*") if file.is_file())]
-    settings = resume_settings(name, run, params.runtime, params.seed, inputs)
+    settings = resume_settings(name, run, params.runtime, params.seed, inputs, params.trackers)
     with full_disk_told(settings.checkpoints):
         trained = finetune(run, head, names, {split: rows.to_list() for split, rows in data.items()}, settings)
 
     write_learning_curves(trained.history, name, Path("metrics/plots"))
     write_json(trained.metrics, Path("metrics/finetune", f"{name}.json"))
     with full_disk_told(Path("models")):
-        save_model(
-            trained.model, trained.tokenizer, Path("models", name)
-        )  # last: from here on there is nothing to resume
+        # last: from here on there is nothing to resume
+        save_model(Path("models", name), trained.model.save_pretrained, trained.tokenizer.save_pretrained)
 
 
 if __name__ == "__main__":

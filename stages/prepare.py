@@ -27,6 +27,13 @@ def main() -> None:
     for split, row in task.read(Path("data/raw", settings.source), settings, params.seed, counts):
         splits[split].append(row)
     check_splits(name, task, splits)
+    collection: list[Row] = []
+    if task.read_collection is not None:
+        needed = {id_ for rows in splits.values() for row in rows for id_ in row["relevant"]}
+        collection = list(
+            task.read_collection(Path("data/raw", settings.source), settings, params.seed, counts, needed)
+        )
+        check_collection(name, splits, collection)
 
     folder = Path("data/prepared", settings.task, name)
     part = folder.with_name(folder.name + ".part")
@@ -34,6 +41,8 @@ def main() -> None:
     try:
         for split, rows in splits.items():
             write_rows(rows, features, part / f"{split}.parquet")
+        if task.collection_features is not None:
+            write_rows(collection, task.collection_features(settings), part / "collection.parquet")
         shutil.rmtree(folder, ignore_errors=True)
         part.rename(folder)
     finally:
@@ -43,6 +52,7 @@ def main() -> None:
             "read": dict(counts.read),
             "dropped": dict(counts.dropped),
             "rows": {split: {"all": len(rows), **_per_label(rows)} for split, rows in splits.items()},
+            **({"collection": len(collection)} if collection else {}),
         },
         Path("metrics/prepare", f"{name}.json"),
     )
@@ -66,6 +76,20 @@ def check_splits(name: str, task: Task, splits: dict[str, list[Row]]) -> None:
             other = home.setdefault(row[task.group], split)
             if other != split:
                 raise DataError(f"data set {name}: {task.group} '{row[task.group]}' stands in {other} and in {split}")
+
+
+def check_collection(name: str, splits: dict[str, list[Row]], collection: list[Row]) -> None:
+    """Every id once, and every relevant document is there.
+
+    Raises:
+        DataError: one of these is not so; the message names the data set and the id.
+    """
+    ids = {document["id"] for document in collection}
+    if len(ids) < len(collection):
+        raise DataError(f"data set {name}: {len(collection) - len(ids)} ids of the collection stand twice")
+    for row in (row for rows in splits.values() for row in rows):
+        if missing := [id_ for id_ in row["relevant"] if id_ not in ids]:
+            raise DataError(f"data set {name}: query '{row['id']}': document '{missing[0]}' is not in the collection")
 
 
 def _per_label(rows: list[Row]) -> dict[str, int]:

@@ -26,13 +26,14 @@ def main() -> None:
         splits[split] = [read_rows(file)["sentences"][:] for file in files]
         inputs += files
 
-    settings = resume_settings("pretrained", params.pretraining, params.runtime, params.seed, inputs)
+    settings = resume_settings("pretrained", params.pretraining, params.runtime, params.seed, inputs, params.trackers)
     with full_disk_told(settings.checkpoints):
         model, tokenizer, history, metrics = pretrain(splits, params.pretraining, settings)
     write_learning_curves(history, "pretrained", Path("metrics/plots"))
     write_json(metrics, Path("metrics/pretrain.json"))
     with full_disk_told(Path("models")):
-        save_model(model, tokenizer, Path("models/pretrained"))  # last: from here on there is nothing to resume
+        # last: from here on there is nothing to resume
+        save_model(Path("models/pretrained"), model.save_pretrained, tokenizer.save_pretrained)
 
 
 if __name__ == "__main__":

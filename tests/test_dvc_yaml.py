@@ -1,6 +1,8 @@
 """DVC does not follow imports: a stage must list the files of this repository that its imports reach, and no others."""
 
 import ast
+import re
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 
@@ -14,8 +16,8 @@ PARAMS = load_params(ROOT / "params.yaml")
 RAW = read_yaml(ROOT / "params.yaml")
 
 
-def instances() -> list[tuple[str, str, list[str]]]:
-    """(instance, its Python module, its declared dependencies with values filled in)."""
+def instances() -> list[tuple[str, str, list[str], list[str]]]:
+    """(instance, its Python module, its declared dependencies with values filled in, those of them loaded by name)."""
     found = []
     for name, stage in STAGES.items():
         body = stage.get("do", stage)
@@ -24,13 +26,15 @@ def instances() -> list[tuple[str, str, list[str]]]:
         for key, item in items.items():
             values = {"key": key, "pretraining.encoder": PARAMS.pretraining.encoder}
             values |= {f"item.{name}": value for name, value in item.items()}
-            deps = []
-            for dep in body["deps"]:
-                for place, value in values.items():
-                    dep = dep.replace(f"${{{place}}}", str(value))
-                deps.append(dep)
-            found.append((f"{name}@{key}", module, deps))
+            deps = [fill(dep, values) for dep in body["deps"]]
+            plugins = [fill(dep, values) for dep in body["deps"] if "${" in dep and dep.startswith("scholar/")]
+            found.append((f"{name}@{key}", module, deps, plugins))
     return found
+
+
+def fill(text: str, values: dict[str, object]) -> str:
+    """`text` with every ${place} replaced by its value."""
+    return re.sub(r"\$\{(.+?)\}", lambda match: str(values[match[1]]), text)
 
 
 @cache
@@ -63,11 +67,11 @@ def reached(start: set[Path]) -> set[Path]:
     return seen
 
 
-@pytest.mark.parametrize(("module", "deps"), [pytest.param(m, d, id=i) for i, m, d in instances()])
-def test_declared_code_is_what_imports_reach(module: str, deps: list[str]) -> None:
-    plugins = [dep for dep in deps if dep.startswith(("scholar/tasks/", "scholar/heads/"))]  # loaded by name
+@pytest.mark.parametrize(("module", "deps", "plugins"), [pytest.param(*rest, id=i) for i, *rest in instances()])
+def test_declared_code_is_what_imports_reach(module: str, deps: list[str], plugins: list[str]) -> None:
     script = f"{module.replace('.', '/')}.py"
-    start = {ROOT / file for file in ("stages/__init__.py", script, *plugins)}
+    packages = {f"{plugin.rpartition('/')[0]}/__init__.py" for plugin in plugins}
+    start = {ROOT / file for file in ("stages/__init__.py", script, *plugins, *packages)}
     code = {file.relative_to(ROOT).as_posix() for file in reached(start)}
     declared = {dep for dep in deps if dep.startswith(("scholar", "stages"))}
     folders = {dep for dep in declared if (ROOT / dep).is_dir()}
@@ -84,6 +88,22 @@ def test_stages_never_import_each_other() -> None:
         assert others == set(), file.name
 
 
-@pytest.mark.parametrize(("module", "deps"), [pytest.param(m, d, id=i) for i, m, d in instances()])
+@pytest.mark.parametrize(("module", "deps"), [pytest.param(m, d, id=i) for i, m, d, _ in instances()])
 def test_pinned_packages_are_a_dependency(module: str, deps: list[str]) -> None:
     assert "requirements.txt" in deps
+
+
+def test_every_section_has_its_instances() -> None:
+    found = {stage["foreach"] for stage in STAGES.values() if "foreach" in stage}
+    assert found == {f"${{{name}}}" for name in ("sources", "datasets", "runs", "retrievers", "indexes", "summarizers")}
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_the_sections_that_a_stage_reads_are_tracked(name: str) -> None:
+    body = STAGES[name].get("do", STAGES[name])
+    script = (ROOT / f"{body['cmd'].split()[2].replace('.', '/')}.py").read_text(encoding="utf-8")
+    read = {field.name for field in fields(PARAMS) if re.search(rf"params(\(\))?\.{field.name}\b", script)}
+    read -= {"prepare": {"sources"}, "pretrain": {"datasets"}}.get(name, set())  # to tell an unknown name, no more
+    read -= {"trackers"}  # they watch, and change no result
+    shared = {"training"} if "runs" in read else set()  # its values become those of the runs
+    assert {param.split(".")[0] for param in body["params"]} == read | shared

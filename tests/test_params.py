@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from scholar.errors import ParamsError
 from scholar.params import Params, RelativePath, choose, load_params, validate
-from scholar.task import known_names, load_head, load_task
+from scholar.task import load_head, load_task
 from tests.fixtures.commands import read_params, write_params
 
 Change = Callable[[dict[str, Any]], None]
@@ -62,6 +62,10 @@ def load_text(folder: Path, text: str) -> Params:
         ("pretraining.corpora", {}, None),
         ("sources.aclsum.files", {"../a": "0" * 64}, None),
         ("sources.aclsum.providers", [{"kind": "ftp"}], None),
+        ("retrievers.search-base.batch_size", 1, None),  # a query would have no other document to tell from its own
+        ("retrievers.search-base.hard_negative_ranks", [10], None),
+        ("summarizers.summary-base.prompt", "Write a summary.", None),  # no {source}
+        ("summarizers.summary-base.lora.rank", 0, None),
     ],
 )  # fmt: skip
 def test_wrong_value_is_told_with_path_and_value(
@@ -99,7 +103,7 @@ def test_misspelt_key_names_the_missing_one(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("key", ["seed", "runtime", "evaluation", "datasets"])
+@pytest.mark.parametrize("key", ["seed", "runtime", "evaluation", "datasets", "retrievers", "summarizers", "search"])
 def test_missing_key(tmp_path: Path, key: str) -> None:
     assert problems(tmp_path, lambda params: params.pop(key)) == [
         f"{key}: missing; every value stands in the file, there are no defaults"
@@ -134,10 +138,12 @@ def test_wrong_own_value_is_told_of_its_run(tmp_path: Path) -> None:
 
 def test_numbers_and_words_are_those_of_yaml_1_2(tmp_path: Path, repo: Path) -> None:
     text = (repo / "params.yaml").read_text(encoding="utf-8")
-    rate, level = "learning_rate: 0.0003", "mask_text: "
-    assert rate in text and level in text
-    params = load_text(tmp_path, text.replace(rate, "learning_rate: 2e-5", 1).replace(level, "mask_text: no #", 1))
-    assert params.runs["ner-base"].learning_rate == 0.00002
+    rate = f"learning_rate: {read_params()['pretraining']['learning_rate']}"
+    assert rate in text and "mask_text: " in text
+    params = load_text(
+        tmp_path, text.replace(rate, "learning_rate: 2e-5", 1).replace("mask_text: ", "mask_text: no #", 1)
+    )
+    assert params.pretraining.learning_rate == 0.00002
     assert params.datasets["aclsum_linking"]["mask_text"] == "no"
 
 
@@ -223,6 +229,11 @@ def test_every_data_set_fits_its_task(repo: Path, name: str) -> None:
     assert task.group in task.features(settings)
 
 
+def encoders(params: Params) -> set[str]:
+    """The folders that a training may start from."""
+    return {"models/pretrained", *(f"data/raw/{source}" for source in params.sources)}
+
+
 @pytest.mark.parametrize("name", list(read_params()["runs"]))
 def test_every_run_can_be_made(repo: Path, name: str) -> None:
     params = load_params(repo / "params.yaml")
@@ -230,10 +241,29 @@ def test_every_run_can_be_made(repo: Path, name: str) -> None:
     block = params.datasets[run.data]
     assert block["task"] == run.task
     columns = load_task(run.task).features(validate(load_task(run.task).settings, block, name))
-    assert run.head in known_names("scholar.heads")
+    assert {"encode", "decode"} <= set(dir(load_head(run.head)))  # heads that train by themselves are for no run
     assert set(run.inputs) <= set(columns)
     assert set(run.input_dropout) <= set(run.inputs)
-    assert run.encoder in {"models/pretrained", *(f"data/raw/{source}" for source in params.sources)}
+    assert run.encoder in encoders(params)
+
+
+@pytest.mark.parametrize("name", list(read_params()["retrievers"]))
+def test_every_retriever_can_be_made(repo: Path, name: str) -> None:
+    params = load_params(repo / "params.yaml")
+    retriever = params.retrievers[name]
+    task = load_task(retriever.task)
+    settings = validate(task.settings, params.datasets[retriever.data], name)
+    assert task.collection_features is not None
+    assert set(retriever.inputs) <= set(task.collection_features(settings))
+    assert retriever.encoder in encoders(params)
+
+
+@pytest.mark.parametrize("name", list(read_params()["summarizers"]))
+def test_every_summarizer_can_be_made(repo: Path, name: str) -> None:
+    params = load_params(repo / "params.yaml")
+    summarizer = params.summarizers[name]
+    assert summarizer.task == "summarization"
+    assert summarizer.encoder in encoders(params)
 
 
 def test_shared_names_exist(repo: Path) -> None:
@@ -264,6 +294,33 @@ def test_shared_names_exist(repo: Path) -> None:
             "evaluation.views.aclsum_category: 'validation' names",
         ),
         ("evaluation.views.aclsum", {"title": ["title"]}, "evaluation.views: unknown data set 'aclsum'"),
+        (
+            "retrievers.search-base.data",
+            "aclsum_serch",
+            "retrievers.search-base.data: unknown data set 'aclsum_serch'; did you mean 'aclsum_search'?",
+        ),
+        (
+            "summarizers.summary-base.data",
+            "aclsum_text",
+            "summarizers.summary-base.task: 'summarization', but data set 'aclsum_text' is of task 'pretraining'",
+        ),
+        (
+            "indexes.papers.retriever",
+            "serch-base",
+            "indexes.papers.retriever: unknown retriever 'serch-base'; did you mean 'search-base'?",
+        ),
+        (
+            "indexes.papers.data",
+            "aclsum_text",
+            "indexes.papers.data: 'aclsum_text' is no data set of task semantic_search",
+        ),
+        ("indexes.papers.data", "papers", "indexes.papers.data: 'papers' is no data set of task semantic_search"),
+        (
+            "retrievers.search-base.hard_negative_ranks",
+            [50, 10],
+            "retrievers.search-base.hard_negative_ranks: a first and a last rank were expected (got 50, 10)",
+        ),
+        ("generation.min_new_tokens", 100_000, "generation.min_new_tokens: more than max_new_tokens; lower it"),
     ],
 )
 def test_values_that_do_not_fit_each_other(tmp_path: Path, path: str, value: object, expected: str) -> None:
@@ -277,3 +334,17 @@ def test_a_run_does_not_take_the_name_of_the_pretrained_encoder(tmp_path: Path) 
 
     (line,) = problems(tmp_path, rename)
     assert line.startswith("runs.pretrained: models/pretrained is the output of stage pretrain")
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("runs.ner-base", "retrievers"), ("runs.ner-base", "summarizers"), ("retrievers.search-base", "summarizers")],
+)
+def test_a_name_is_that_of_one_model(tmp_path: Path, first: str, second: str) -> None:
+    name = first.split(".")[1]
+
+    def rename(params: dict[str, Any]) -> None:
+        params[second][name] = next(iter(params[second].values()))
+
+    (line,) = problems(tmp_path, rename)
+    assert line == f"{second}.{name}: models/{name} is that of {first}; give it another name"

@@ -19,14 +19,20 @@ from tests.fixtures.commands import ROOT
 from tests.fixtures.tiny_bert import write_tiny_bert
 
 VARIED = {"LC_ALL": "C", "TZ": "Pacific/Chatham", "PYTHONHASHSEED": "7", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-KEPT = {"datasets": ["aclsum_intent", "aclsum_text"], "runs": ["intent-base", "intent-pretrained"]}
+KEPT = {
+    "datasets": ["aclsum_intent", "aclsum_text"],
+    "runs": ["intent-base", "intent-pretrained"],
+    "retrievers": [],
+    "indexes": [],
+    "summarizers": [],
+}
 
 
 def local_source(folder: Path) -> dict[str, Any]:
     files = {file.relative_to(folder).as_posix(): file for file in sorted(folder.rglob("*")) if file.is_file()}
     hashes = {name: sha256(file.read_bytes()).hexdigest() for name, file in files.items()}
     provider = {"kind": "local", "folder": str(folder)}
-    return {"licence": "none", "files": hashes, "unpack": None, "providers": [provider]}
+    return {"licence": "none", "files": hashes, "unpack": None, "gguf": None, "providers": [provider]}
 
 
 def make_repository(folder: Path, sources: Path) -> Path:

@@ -13,6 +13,7 @@ from transformers import (
     DistilBertConfig,
     DistilBertModel,
     PreTrainedTokenizerFast,
+    TrainingArguments,
     set_seed,
 )
 
@@ -226,7 +227,9 @@ def test_the_loss_is_that_of_the_library(encoder: str, tokenizer: PreTrainedToke
 def test_an_accumulated_step_is_one_batch(encoder: str, tokenizer: PreTrainedTokenizerFast, tmp_path: Path) -> None:
     items, collate = draw_items(tokenizer, 16), build_collator(tokenizer)
     model = load_model(encoder)
-    arguments = training_arguments(make_pretraining(), make_settings(tmp_path), label_names=["labels"])
+    arguments = training_arguments(
+        make_pretraining(), make_settings(tmp_path), TrainingArguments, label_names=["labels"]
+    )
     trainer = PretrainingTrainer(model=model, args=arguments)
 
     def gradients(batches: list[list[Item]]) -> list[torch.Tensor]:
@@ -320,7 +323,7 @@ def test_an_encoder_without_a_next_sentence_head_is_refused(tmp_path: Path) -> N
 
 
 def test_more_tokens_than_positions_are_refused(encoder: str, tmp_path: Path) -> None:
-    with pytest.raises(ParamsError, match=r"pretraining: max_tokens: 129, but .* has 128 positions; lower it"):
+    with pytest.raises(ParamsError, match=r"pretraining\.max_tokens: 129, but .* has 128 positions; lower it"):
         run_pretraining(tmp_path, encoder=encoder, max_tokens=129)
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from scholar.errors import ParamsError
-from scholar.params import load_params, read_yaml
+from scholar.params import load_params, read_yaml, validate
 from scholar.profile import apply_overlay
+from scholar.task import load_task
 
 SHIPPED = sorted((Path(__file__).parents[1] / "profiles").glob("*.yaml"))
 
@@ -39,4 +40,7 @@ def test_a_bad_overlay_leaves_the_file_as_it_was(params: Path, overlay: dict[str
 def test_shipped_profiles_fit(params: Path, repo: Path, profile: Path) -> None:
     before = load_params(params)
     apply_overlay(read_yaml(profile), params)
-    assert load_params(params) != before
+    after = load_params(params)
+    assert after != before
+    for name, block in after.datasets.items():
+        validate(load_task(block["task"]).settings, block, name)

@@ -124,9 +124,9 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def source(files: dict[str, bytes], *providers: Provider, unpack: str | None = None) -> Source:
+def source(files: dict[str, bytes], *providers: Provider, unpack: str | None = None, gguf: str | None = None) -> Source:
     pinned = {name: sha256(content) for name, content in files.items()}
-    return Source(licence="CC0-1.0", files=pinned, unpack=unpack, providers=list(providers))
+    return Source(licence="CC0-1.0", files=pinned, unpack=unpack, gguf=gguf, providers=list(providers))
 
 
 def local(files: dict[str, bytes], folder: str = "there") -> Local:
@@ -463,6 +463,21 @@ def test_archive_that_cannot_be_used(content: bytes, told: str) -> None:
 def test_unpack_with_two_files() -> None:
     with pytest.raises(SourceError, match="one archive, got 2 files"):
         fetch_source(source({"a": TEXT, "b": TEXT}, local({}), unpack="set"), Path("raw/set"))
+
+
+@pytest.mark.parametrize(
+    ("gguf", "told"),
+    [
+        ("tiny.guff", "raw/set: gguf: no file 'tiny.guff' among those of the source"),
+        ("tiny.gguf", "tiny.gguf: not a GGUF file"),
+    ],
+)
+def test_gguf_that_cannot_be_converted_leaves_nothing_behind(gguf: str, told: str) -> None:
+    files = {"tiny.gguf": TEXT, "licence.txt": OTHER}
+    with pytest.raises(SourceError, match=f"^{told}"):
+        fetch_source(source(files, local(files), gguf=gguf), Path("raw/set"))
+    assert found("raw") == {}
+    assert list(Path("raw").iterdir()) == []
 
 
 # A full disk is this machine's failure: no other provider is tried

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 from datasets import Features, List, Value
+from transformers import BertConfig, T5Config
 
-from scholar.params import Run
+from scholar.errors import ParamsError
+from scholar.params import Run, load_params
 from scholar.records import write_rows
-from scholar.trainer import MARK, ROOT, find_checkpoint, fingerprint, resume_settings
+from scholar.trainer import MARK, ROOT, check_positions, find_checkpoint, fingerprint, resume_settings, save_model
 from tests.fixtures.tiny_runs import (
     PRETRAINING,
     RUNTIME,
@@ -158,6 +160,56 @@ def test_a_checkpoint_of_another_configuration_is_not_used(inputs: list[Path]) -
         assert resume_settings("tiny", *other, inputs).resume_from is None
     assert resume_settings("tiny", run, RUNTIME, 7, change_file(inputs)).resume_from is None
     assert checkpoint.exists()
+
+
+def test_a_value_inside_a_block_is_part_of_the_configuration(inputs: list[Path], repo: Path) -> None:
+    summarizer = load_params(repo / "params.yaml").summarizers["summary-base"]
+    assert summarizer.lora is not None
+    other = replace(summarizer, lora=replace(summarizer.lora, rank=summarizer.lora.rank + 1))
+    one, two, none = (
+        resume_settings("tiny", schedule, RUNTIME, 7, inputs).checkpoints
+        for schedule in (summarizer, other, replace(summarizer, lora=None))
+    )
+    assert len({one, two, none}) == 3
+
+
+# --- the model ---
+
+
+def test_a_model_is_put_in_place_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    checkpoint = make_checkpoint(ROOT / "tiny" / "abc", 3)
+    of_another = make_checkpoint(ROOT / "other" / "abc", 3)
+
+    def save(folder: str) -> None:
+        Path(folder).mkdir(parents=True)
+        Path(folder, "weights").write_text("new", encoding="utf-8")
+
+    def fail(folder: str) -> None:
+        raise OSError("no space")
+
+    earlier = Path("models/tiny/old")
+    earlier.parent.mkdir(parents=True)
+    earlier.touch()
+    with pytest.raises(OSError, match="no space"):
+        save_model(Path("models/tiny"), save, fail)
+    assert [path.name for path in Path("models/tiny").iterdir()] == ["old"]
+    assert checkpoint.exists()
+
+    save_model(Path("models/tiny"), save, lambda folder: Path(folder, "vocabulary").touch())
+    assert sorted(path.name for path in Path("models/tiny").iterdir()) == ["vocabulary", "weights"]
+    assert [path.name for path in Path("models").iterdir()] == ["tiny"]
+    assert not checkpoint.exists()
+    assert of_another.exists()
+
+
+def test_positions_of_an_encoder_are_its_limit() -> None:
+    config = BertConfig(max_position_embeddings=128)
+    check_positions("retrievers: max_tokens", 128, "encoder", config)
+    with pytest.raises(ParamsError) as caught:
+        check_positions("retrievers: max_tokens", 129, "encoder", config)
+    assert str(caught.value) == "params.yaml: retrievers: max_tokens: 129, but encoder has 128 positions; lower it"
+    check_positions("summarizers: max_tokens", 100_000, "encoder", T5Config())  # its positions are relative
 
 
 # --- killed and started again ---

@@ -275,7 +275,7 @@ def test_each_head_learns_eight_examples_by_heart(head_name: str, encoder: str, 
     assert trained.metrics["validation_score"] == 1.0
 
     folder = tmp_path / "model"
-    save_model(trained.model, trained.tokenizer, folder)
+    save_model(folder, trained.model.save_pretrained, trained.tokenizer.save_pretrained)
     set_seed(99)  # a new head drawn now would be another
     model = head.AUTO_MODEL.from_pretrained(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)

@@ -63,6 +63,25 @@ def read_sentences(folder: Path) -> Iterator[tuple[str, Sentence]]:
             yield from ((split, sentence) for sentence in sentences)
 
 
+def read_summaries(folder: Path) -> dict[str, dict[str, str]]:
+    """Paper -> role -> what annotators wrote about it.
+
+    Raises:
+        DataError: a line is broken, or a paper lacks the summary of a role.
+    """
+    summaries = {}
+    for name in FILES.values():
+        for place, row in read_json_lines(folder / name, ("id", "summary")):
+            written = row["summary"]
+            lacking = [
+                role for role in ROLES if not isinstance(written, dict) or not isinstance(written.get(role), str)
+            ]
+            if lacking:
+                raise DataError(f"{place}: summary.{lacking[0]}: a text was expected")
+            summaries[str(row["id"])] = {role: written[role] for role in ROLES}
+    return summaries
+
+
 def _read_section(row: dict[str, Any], section: str, place: str) -> Iterator[Sentence]:
     sentences = row["sentences"].get(section, [])
     marks = {role: row["highlights"].get(role, {}).get(section, []) for role in ROLES}
@@ -72,4 +91,4 @@ def _read_section(row: dict[str, Any], section: str, place: str) -> Iterator[Sen
             raise DataError(f"{place}: highlights.{role}.{section} has {mismatch}")
     for number, text in enumerate(sentences):
         roles = tuple(role for role in ROLES if marks[role][number])
-        yield Sentence(f"{row['id']}/{section}/{number}", row["id"], section, text, roles)
+        yield Sentence(f"{row['id']}/{section}/{number}", str(row["id"]), section, text, roles)

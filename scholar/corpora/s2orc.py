@@ -6,9 +6,12 @@ https://github.com/allenai/s2orc-doc2json, one paper each.
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from sentencex import get_sentence_boundaries
 
 from scholar.errors import DataError
 from scholar.records import Counts
@@ -57,6 +60,18 @@ class Paper:
 def normalise_title(title: str) -> str:
     """Lower case words and digits alone: what two printings of one title have in common."""
     return " ".join(re.findall(r"\w+", title.lower()))
+
+
+def sentence_bounds(text: str, spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """[start, end) of each sentence; two sentences whose border cuts a span [start, end) are one."""
+    start = 0
+    for boundary in get_sentence_boundaries("en", text):
+        end = boundary["end_index"]
+        if not any(first < end < last for first, last in spans):
+            yield start, end
+            start = end
+    if start < len(text):
+        yield start, len(text)
 
 
 def read_papers(folder: Path, counts: Counts) -> list[Paper]:

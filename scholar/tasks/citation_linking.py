@@ -54,6 +54,11 @@ def read(folder: Path, settings: Settings, seed: int, counts: Counts) -> Iterato
     splits = read_split_papers(folder, counts)
     counts.dropped["papers in no split"] += len(splits.pop("none"))
     for split, papers in splits.items():
+        for paper in papers:
+            titles = [normalise_title(entry.title) for entry in paper.bibliography.values()]
+            titled = [title for title in titles if title]
+            counts.dropped["candidates without a title"] += len(titles) - len(titled)
+            counts.dropped["candidates of a title that came before"] += len(titled) - len(set(titled))
         queries = {
             f"{paper.id}/{number}/{span.start}": (paper, paragraph, span)
             for paper in papers

@@ -13,13 +13,12 @@ from typing import Annotated, Literal
 
 from datasets import ClassLabel, Features, List, Value
 from pydantic import Field
-from sentencex import get_sentence_boundaries
 
 from scholar.corpora.aclsum import read_split_papers
 from scholar.corpora.conll import read_sentences
-from scholar.corpora.s2orc import Paragraph
+from scholar.corpora.s2orc import Paragraph, sentence_bounds
 from scholar.errors import DataError, ParamsError
-from scholar.params import Files, Positive, Sizes, choose, strict
+from scholar.params import Files, Fraction, Positive, Sizes, choose, strict
 from scholar.records import SPLITS, Counts, Row
 from scholar.splits import sample
 from scholar.task import Task
@@ -31,7 +30,10 @@ WORD = re.compile(r"\w+|[^\w\s]")
 @strict
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Tagged sentences. `files` (format conll): a file per split, else null; `examples`: sentences kept."""
+    """Tagged sentences. `files` (format conll): a file per split, else null; `examples`: sentences kept.
+
+    `train_mention_share`: of the sampled training sentences, how many hold a mention; null takes them as they come.
+    """
 
     task: Literal["ner"]
     source: str
@@ -39,6 +41,7 @@ class Settings:
     files: Files | None
     types: Annotated[list[str], Field(min_length=1)]
     min_words: Positive
+    train_mention_share: Fraction | None
     examples: Sizes
 
 
@@ -64,9 +67,19 @@ def read(folder: Path, settings: Settings, seed: int, counts: Counts) -> Iterato
         else:
             rows[split].append(row)
     for split, kept in rows.items():
-        chosen = sample((row["id"] for row in kept), settings.examples.of(split), seed, "ner")
+        chosen = _choose(kept, split, settings, seed)
         counts.dropped["sentences not sampled"] += len(kept) - len(chosen)
         yield from ((split, row) for row in kept if row["id"] in chosen)
+
+
+def _choose(rows: list[Row], split: str, settings: Settings, seed: int) -> set[str]:
+    size, share = settings.examples.of(split), settings.train_mention_share
+    if split != "train" or size is None or share is None:
+        return sample((row["id"] for row in rows), size, seed, "ner")
+    mentioning = [row["id"] for row in rows if any(tag != "O" for tag in row["ner_tags"])]
+    plain = {row["id"] for row in rows} - set(mentioning)
+    wanted = round(size * share)
+    return sample(mentioning, wanted, seed, "ner") | sample(plain, size - wanted, seed, "ner")
 
 
 def _read_papers(folder: Path, settings: Settings, counts: Counts) -> Iterator[tuple[str, Row]]:
@@ -87,7 +100,7 @@ def tag_sentences(paragraph: Paragraph, types: list[str]) -> Iterator[Row]:
     spans = [(span.start, span.end, "CITATION") for span in paragraph.citations]  # resolved or not, it is a citation
     spans += [(s.start, s.end, KINDS.get(s.target[:6], "")) for s in paragraph.references if s.target]
     spans = [span for span in spans if span[2] in types]
-    for start, end in sentence_bounds(paragraph.text, spans):
+    for start, end in sentence_bounds(paragraph.text, [span[:2] for span in spans]):
         tokens, starts, tags = [], [], []
         inside = None  # the mention that the token before belongs to
         for match in WORD.finditer(paragraph.text, start, end):
@@ -97,18 +110,6 @@ def tag_sentences(paragraph: Paragraph, types: list[str]) -> Iterator[Row]:
             tags.append("O" if mention is None else f"{'I' if mention is inside else 'B'}-{mention[2]}")
             inside = mention
         yield {"tokens": tokens, "starts": starts, "ner_tags": tags}
-
-
-def sentence_bounds(text: str, spans: list[tuple[int, int, str]]) -> Iterator[tuple[int, int]]:
-    """[start, end) of each sentence; two sentences whose border cuts a span are one."""
-    start = 0
-    for boundary in get_sentence_boundaries("en", text):
-        end = boundary["end_index"]
-        if not any(first < end < last for first, last, _ in spans):
-            yield start, end
-            start = end
-    if start < len(text):
-        yield start, len(text)
 
 
 def _read_columns(folder: Path, settings: Settings, counts: Counts) -> Iterator[tuple[str, Row]]:

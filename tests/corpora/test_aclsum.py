@@ -1,4 +1,4 @@
-"""Which paper belongs to which split, and which sentence has which roles."""
+"""Which paper belongs to which split, which sentence has which roles, and what annotators wrote."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scholar.corpora.aclsum import Sentence, read_sentences, read_split_papers
+from scholar.corpora.aclsum import ROLES, Sentence, read_sentences, read_split_papers, read_summaries
 from scholar.errors import DataError
 from scholar.records import Counts
 from tests.fixtures.aclsum import write_aclsum
@@ -93,6 +93,36 @@ def test_line_of_another_form(aclsum: Path, fields: dict[str, Any]) -> None:
     change_line(aclsum / "train.jsonl", 1, **fields)
     with pytest.raises(DataError, match=r"train\.jsonl:2: "):
         list(read_sentences(aclsum))
+
+
+def test_summaries_of_every_split(aclsum: Path) -> None:
+    summaries = read_summaries(aclsum)
+    assert len(summaries) == 7  # the paper in no split has none
+    assert summaries["2020.test-main.1"] == {role: f"The {role} of valley 1." for role in ROLES}
+
+
+def test_other_roles_are_left_out_and_empty_summaries_kept(aclsum: Path) -> None:
+    written = {"outcome": "", "approach": "B.", "challenge": "A.", "topic": "Stones."}
+    change_line(aclsum / "val.jsonl", 0, summary=written)
+    read = read_summaries(aclsum)["2020.validation-main.0"]
+    assert read == {"challenge": "A.", "approach": "B.", "outcome": ""}
+
+
+@pytest.mark.parametrize(
+    ("summary", "expected"),
+    [
+        ({"challenge": "A.", "outcome": "C."}, r"summary\.approach: a text was expected"),
+        ({"challenge": "A.", "approach": "B.", "outcome": None}, r"summary\.outcome: a text was expected"),
+        ({"challenge": ["A."], "approach": "B.", "outcome": "C."}, r"summary\.challenge: a text was expected"),
+        ("A. B. C.", r"summary\.challenge: a text was expected"),
+        (["A.", "B.", "C."], r"summary\.challenge: a text was expected"),
+        (None, "no field 'summary'"),
+    ],
+)
+def test_summary_that_is_lacking(aclsum: Path, summary: Any, expected: str) -> None:
+    change_line(aclsum / "test.jsonl", 1, summary=summary)
+    with pytest.raises(DataError, match=rf"test\.jsonl:2: {expected}"):
+        read_summaries(aclsum)
 
 
 def test_source_grows(tmp_path: Path) -> None:

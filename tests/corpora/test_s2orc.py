@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from scholar.corpora.s2orc import Entry, Span, normalise_title, read_papers
+from scholar.corpora.s2orc import Entry, Span, normalise_title, read_papers, sentence_bounds
 from scholar.errors import DataError
 from scholar.records import Counts
 from tests.fixtures.aclsum import change_json, paper, paper_file, paragraph, write_papers
@@ -163,3 +165,28 @@ def test_id_is_the_whole_name_of_the_file(aclsum: Path) -> None:
 )
 def test_normalised_titles(title: str, expected: str) -> None:
     assert normalise_title(title) == expected
+
+
+# --- sentences ---
+
+
+def test_border_inside_a_span_joins_two_sentences() -> None:
+    text = "It was shown. By Adler. Then it was known."
+    assert list(sentence_bounds(text, [])) == [(0, 14), (14, 24), (24, 42)]
+    assert list(sentence_bounds(text, [(7, 22)])) == [(0, 24), (24, 42)]
+    assert list(sentence_bounds(text, [(0, 14), (14, 17)])) == [(0, 14), (14, 24), (24, 42)]
+    assert list(sentence_bounds("", [])) == []
+
+
+@given(
+    st.lists(st.sampled_from(["It was shown.", "Why?", "By Adler", "et al.", "Fig. 2", "..."]), min_size=1).map(
+        " ".join
+    ),
+    st.lists(st.tuples(st.integers(0, 60), st.integers(1, 30)), max_size=4),
+)
+def test_sentences_cover_the_text_and_cut_no_span(text: str, drawn: list[tuple[int, int]]) -> None:
+    spans = [(start, min(start + length, len(text))) for start, length in drawn]
+    bounds = list(sentence_bounds(text, spans))
+    assert [start for start, _ in bounds] == [0, *(end for _, end in bounds[:-1])]
+    assert bounds[-1][1] == len(text)
+    assert not any(first < end < last for _, end in bounds for first, last in spans)

@@ -58,7 +58,8 @@ def write_untrained(run: Run, folder: Path, name: str) -> None:
     with_folder = make_run(run.head, encoder=str(encoder))
     model = build_model(head, head.class_names(FEATURES[run.head]), with_folder)
     write_model(model, folder / "drawn")  # weights that no random state decides
-    save_model(model, load_tokenizer(encoder, run.max_tokens), folder / "models" / name)
+    tokenizer = load_tokenizer(encoder, run.max_tokens)
+    save_model(folder / "models" / name, model.save_pretrained, tokenizer.save_pretrained)
 
 
 def load_predictions(folder: Path, name: str, view: str) -> list[dict[str, Any]]:

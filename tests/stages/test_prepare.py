@@ -60,6 +60,8 @@ def outputs(folder: Path) -> dict[str, str]:
 def expected_files(names: list[str]) -> set[str]:
     """What the stage leaves for these data sets."""
     rows = {f"data/prepared/{DATA_SETS[name]}/{name}/{split}.parquet" for name in names for split in SPLITS}
+    searched = {name for name in names if DATA_SETS[name] == "semantic_search"}
+    rows |= {f"data/prepared/semantic_search/{name}/collection.parquet" for name in searched}
     return rows | {f"metrics/prepare/{name}.json" for name in names}
 
 
@@ -357,3 +359,29 @@ def test_check_of_splits() -> None:
     ]:
         with pytest.raises(DataError, match=expected):
             prepare.check_splits("x", task, {**good, **change})
+
+
+def test_a_collection_stands_beside_its_queries(aclsum: Path, tmp_path: Path, told: Told) -> None:
+    assert told("aclsum_search") == ""
+    folder = tmp_path / "data/prepared/semantic_search/aclsum_search"
+    collection = read_rows(folder / "collection.parquet")
+    metrics = json.loads((tmp_path / "metrics/prepare/aclsum_search.json").read_text(encoding="utf-8"))
+    assert metrics["collection"] == len(collection) > 0
+    assert {id_ for row in read_rows(folder / "test.parquet").to_list() for id_ in row["relevant"]} <= {
+        *collection["id"]
+    }
+
+
+def test_check_of_the_collection() -> None:
+    splits = {
+        "train": [{"id": "q", "relevant": ["a", "b"]}],
+        "validation": [],
+        "test": [{"id": "r", "relevant": ["a"]}],
+    }
+    prepare.check_collection("x", splits, rows_of("a", "b", "c"))
+    with pytest.raises(DataError, match="data set x: 2 ids of the collection stand twice"):
+        prepare.check_collection("x", splits, rows_of("a", "b", "a", "b"))
+    with pytest.raises(DataError, match="data set x: query 'q': document 'b' is not in the collection"):
+        prepare.check_collection("x", splits, rows_of("a"))
+    with pytest.raises(DataError, match="data set x: query 'r': document 'a' is not in the collection"):
+        prepare.check_collection("x", {**splits, "train": []}, [])

@@ -154,6 +154,8 @@ def test_small_bibliography_gives_what_it_has(tmp_path: Path) -> None:
     assert {row["id"]: row["label"] for row in rows} == {"P1/0/4/BIBREF1": "other", "P1/0/4/BIBREF3": "cited"}
     assert all(row["sampled"] for row in rows)
     assert +counts.dropped == {
+        "candidates without a title": 1,
+        "candidates of a title that came before": 1,
         "citations of an entry without a title": 1,
         "citations that the parser did not resolve": 1,
         "citations with no other candidate": 1,

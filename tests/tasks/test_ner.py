@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from seqeval.metrics.sequence_labeling import get_entities
 
+from scholar.corpora.s2orc import sentence_bounds
 from scholar.errors import DataError, ParamsError
 from scholar.params import Files, Sizes
 from scholar.records import Counts, Row
-from scholar.tasks.ner import TASK, Settings, features, sentence_bounds
-from tests.fixtures.aclsum import Json, change_json, paper, paper_file, paragraph, write_papers
+from scholar.tasks.ner import TASK, Settings, features
+from tests.fixtures.aclsum import Json, change_json, paper, paper_file, paragraph, write_aclsum, write_papers
 
 ALL = Sizes(train=None, validation=None, test=None)
 SETTINGS = Settings(
@@ -24,6 +25,7 @@ SETTINGS = Settings(
     files=None,
     types=["CITATION", "FIGURE", "TABLE"],
     min_words=1,
+    train_mention_share=None,
     examples=ALL,
 )
 TARGETS = {"CITATION": "BIBREF0", "FIGURE": "FIGREF0", "TABLE": "TABREF0"}
@@ -92,7 +94,7 @@ def test_spans_become_tags_and_spans_again(made: tuple[Json, list[tuple[int, int
     with tempfile.TemporaryDirectory() as folder:
         rows = read_body(Path(folder), [body])
     found = []
-    bounds = list(sentence_bounds(body["text"], spans))
+    bounds = list(sentence_bounds(body["text"], [span[:2] for span in spans]))
     by_id = {row["id"]: row for row in rows}
     for number, (first, last) in enumerate(bounds):
         row = by_id.get(f"P1/0/{number}")  # a sentence of blanks alone has no row
@@ -107,23 +109,6 @@ def test_spans_become_tags_and_spans_again(made: tuple[Json, list[tuple[int, int
     assert found == spans
 
 
-@given(paragraphs())
-def test_no_border_cuts_a_span(made: tuple[Json, list[tuple[int, int, str]]]) -> None:
-    body, spans = made
-    bounds = list(sentence_bounds(body["text"], spans))
-    assert [first for first, _ in bounds] == [0, *(last for _, last in bounds[:-1])]
-    assert bounds[-1][1] == len(body["text"])
-    assert not any(first < end < last for _, end in bounds for first, last, _ in spans)
-
-
-def test_border_inside_a_span_joins_two_sentences() -> None:
-    text = "It was shown. By Adler. Then it was known."
-    assert list(sentence_bounds(text, [])) == [(0, 14), (14, 24), (24, 42)]
-    assert list(sentence_bounds(text, [(7, 22, "CITATION")])) == [(0, 24), (24, 42)]
-    assert list(sentence_bounds(text, [(0, 14, "CITATION"), (14, 17, "TABLE")])) == [(0, 14), (14, 24), (24, 42)]
-    assert list(sentence_bounds("", [])) == []
-
-
 def test_short_sentences_are_dropped_and_counted(tmp_path: Path) -> None:
     body = [paragraph("Only four words here. Two words. Here are six words in all.")]
     write_papers(tmp_path, {"train": [paper("P1", body, [])]})
@@ -132,6 +117,20 @@ def test_short_sentences_are_dropped_and_counted(tmp_path: Path) -> None:
     assert [row["id"] for row in rows] == ["P1/0/0", "P1/0/2"]
     assert counts.dropped["sentences under 4 words"] == 1
     assert counts.read["sentences"] == 3
+
+
+@pytest.mark.parametrize(("share", "mentioning"), [(0.0, 0), (0.3, 3), (1.0, 10)])
+def test_share_of_training_sentences_with_a_mention(tmp_path: Path, share: float, mentioning: int) -> None:
+    write_aclsum(tmp_path, train=6)
+    sampled = replace(SETTINGS, examples=Sizes(train=10, validation=6, test=6))
+    as_they_come = list(TASK.read(tmp_path, sampled, 42, Counts()))
+    counts = Counts()
+    rows = list(TASK.read(tmp_path, replace(sampled, train_mention_share=share), 42, counts))
+    train = [row for split, row in rows if split == "train"]
+    assert len(train) == 10
+    assert sum(set(row["ner_tags"]) != {"O"} for row in train) == mentioning
+    assert [pair for pair in rows if pair[0] != "train"] == [pair for pair in as_they_come if pair[0] != "train"]
+    assert counts.dropped["sentences not sampled"] == counts.read["sentences"] - len(rows)
 
 
 def test_mentions_of_other_types_are_plain_text(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Measurements that the default pipeline does not make: `python -m benchmarks.<name>`."""

@@ -1,0 +1,82 @@
+"""The Cranfield collection: 1,400 abstracts on aerodynamics, 225 questions, graded judgements.
+
+Source: Cleverdon, 1967, "The Cranfield tests on index language devices". Questions are numbered with gaps in cran.qry
+but judged under their position, 1 to 225. Grade 1 is best and 4 least; what is not listed is not relevant.
+"""
+
+import gzip
+import re
+import zlib
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+from scholar.errors import DataError
+from scholar.records import Row
+
+FIELD = re.compile(r"^\.([A-Z])[ \t]*$", re.MULTILINE)
+BEST, LEAST = 1, 4
+
+
+def read_documents(folder: Path) -> Iterator[Row]:
+    """Every document, those of an empty text included; ids are their numbers.
+
+    Raises:
+        DataError: the file is missing or holds something else.
+    """
+    for number, fields in _read_fields(folder / "cran.all.1400.gz"):
+        title, text = fields.get("T", ""), fields.get("W", "")
+        body = text.removeprefix(title).strip(" .")  # the text repeats the title
+        yield {"id": number, "title": title, "abstract": body, "year": 0}
+
+
+def read_queries(folder: Path) -> Iterator[Row]:
+    """Every question with its relevant documents and their gains: grade 1 becomes 4, grade 4 becomes 1.
+
+    Raises:
+        DataError: a file is missing or holds something else.
+    """
+    relevant: dict[int, dict[str, int]] = defaultdict(dict)
+    judgements = folder / "cranqrel"
+    for place, line in enumerate(_read_text(judgements).splitlines(), start=1):
+        columns = line.split()
+        if not columns:
+            continue
+        if len(columns) != 3 or not all(re.fullmatch(r"-?\d+", column) for column in columns):
+            raise DataError(f"{judgements}:{place}: three numbers were expected, got '{line}'")
+        question, document, grade = int(columns[0]), columns[1], int(columns[2])
+        if BEST <= grade <= LEAST:
+            relevant[question][document] = LEAST + 1 - grade
+    for position, (_, fields) in enumerate(_read_fields(folder / "cran.qry"), start=1):
+        judged = dict(sorted(relevant[position].items()))
+        yield {
+            "id": str(position),
+            "query": fields.get("W", ""),
+            "relevant": list(judged),
+            "gains": list(judged.values()),
+        }
+
+
+def _read_fields(file: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """(number, field letter -> text) of each record; a record begins with `.I <number>`."""
+    records = re.split(r"^\.I[ \t]+", _read_text(file), flags=re.MULTILINE)
+    if records[0].strip() or len(records) == 1:
+        raise DataError(f"{file}: a first line '.I <number>' was expected, got '{records[0][:40].strip()}'")
+    for record in records[1:]:
+        number, _, rest = record.partition("\n")
+        parts = FIELD.split(rest)  # what stands before the first field, then letter, text, letter, text ...
+        fields: dict[str, str] = {}
+        for letter, text in zip(parts[1::2], parts[2::2], strict=True):
+            fields[letter] = " ".join(f"{fields.get(letter, '')} {text}".split())  # some come in two parts
+        yield number.strip(), fields
+
+
+def _read_text(file: Path) -> str:
+    try:
+        content = file.read_bytes()
+        text = (gzip.decompress(content) if file.suffix == ".gz" else content).decode("utf-8")
+    except FileNotFoundError:
+        raise DataError(f"{file}: no such file; is the folder that of the Cranfield collection?") from None
+    except (gzip.BadGzipFile, zlib.error, EOFError, UnicodeDecodeError) as error:
+        raise DataError(f"{file}: cannot be read ({error}); fetch it anew") from None
+    return text.replace("\r\n", "\n")

@@ -1,0 +1,171 @@
+"""Documents, questions and judgements of the Cranfield collection, and files that are broken."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from scholar.corpora.cranfield import read_documents, read_queries
+from scholar.errors import DataError
+
+DOCUMENTS = """\
+.I 1
+.T
+flow past a flat
+plate .
+.A
+ting-yili
+.B
+j. ae. scs. 25, 1958, 324.
+.W
+flow past a flat
+plate .
+  the plate is flat .  the flow
+is not .
+.I 2
+.T
+.A
+.B
+.W
+.I 3
+.T\x20
+shear of a wing .
+.W
+here the text opens otherwise . a line may begin
+.Then go on .
+"""
+QUERIES = """\
+.I 001
+.W
+how does air flow
+past a plate .
+.I 004
+.W
+why do wings shear .
+.I 365
+.W
+what is air .
+"""
+JUDGEMENTS = """\
+1 1 1
+1 10 2
+1  2 3
+
+1 3 4
+1 4 -1
+1 5 5
+2 3 2
+365 1 1
+"""
+
+
+def write(folder: Path, documents: str = DOCUMENTS, queries: str = QUERIES, judgements: str = JUDGEMENTS) -> Path:
+    """Write the three files of a collection; returns their folder."""
+    (folder / "cran.all.1400.gz").write_bytes(gzip.compress(documents.encode()))
+    (folder / "cran.qry").write_bytes(queries.encode())
+    (folder / "cranqrel").write_bytes(judgements.encode())
+    return folder
+
+
+@pytest.fixture(params=["\n", "\r\n"], ids=["LF", "CRLF"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """The collection above with either end of line."""
+    return write(tmp_path, *(text.replace("\n", request.param) for text in (DOCUMENTS, QUERIES, JUDGEMENTS)))
+
+
+def test_documents(folder: Path) -> None:
+    assert list(read_documents(folder)) == [
+        # the title is not told twice
+        {"id": "1", "title": "flow past a flat plate .", "abstract": "the plate is flat . the flow is not", "year": 0},
+        {"id": "2", "title": "", "abstract": "", "year": 0},
+        {
+            "id": "3",
+            "title": "shear of a wing .",
+            "abstract": "here the text opens otherwise . a line may begin .Then go on",
+            "year": 0,
+        },
+    ]
+
+
+def test_questions_are_judged_under_their_position(folder: Path) -> None:
+    first, second, third = read_queries(folder)
+    assert (first["id"], first["query"]) == ("1", "how does air flow past a plate .")
+    assert dict(zip(first["relevant"], first["gains"], strict=True)) == {"1": 4, "10": 3, "2": 2, "3": 1}
+    # numbered 004 and 365 in the file, judged as 2 and 3
+    assert second == {"id": "2", "query": "why do wings shear .", "relevant": ["3"], "gains": [3]}
+    assert third == {"id": "3", "query": "what is air .", "relevant": [], "gains": []}
+
+
+def test_a_field_that_comes_twice_keeps_both_parts(tmp_path: Path) -> None:
+    twice = ".I 578\n.T\nblunt nose flows .\n.W\nblunt nose flows .\nspeeds are low .\n.W\nblades have stalled .\n"
+    (document,) = read_documents(write(tmp_path, twice))  # so are 576 and 578 of the original
+    assert document["abstract"] == "speeds are low . blades have stalled"
+
+
+@pytest.mark.parametrize("name", ["cran.all.1400.gz", "cran.qry", "cranqrel"])
+def test_missing_file(tmp_path: Path, name: str) -> None:
+    (write(tmp_path) / name).unlink()
+    with pytest.raises(DataError, match=rf"{name}: no such file"):
+        [*read_documents(tmp_path), *read_queries(tmp_path)]
+
+
+def packed() -> bytes:
+    return gzip.compress(DOCUMENTS.encode(), mtime=0)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        packed()[:-20],
+        packed()[:5],
+        packed()[:30] + bytes(50) + packed()[80:],
+        packed()[:-8] + bytes(8),
+        DOCUMENTS.encode(),
+        gzip.compress(".I 1\n.T\nGröße\n".encode("latin-1")),
+    ],
+    ids=["cut off", "cut in the head", "overwritten", "wrong checksum", "not packed", "not UTF-8"],
+)
+def test_documents_that_cannot_be_unpacked(tmp_path: Path, content: bytes) -> None:
+    (write(tmp_path) / "cran.all.1400.gz").write_bytes(content)
+    with pytest.raises(DataError, match=r"cran\.all\.1400\.gz: cannot be read"):
+        list(read_documents(tmp_path))
+
+
+@pytest.mark.parametrize("text", ["", "\n", "title\n.I 1\n.W\ntext\n", "<html>.I 1</html>"])
+def test_file_of_another_form(tmp_path: Path, text: str) -> None:
+    with pytest.raises(DataError, match=r"cran\.all\.1400\.gz: a first line '\.I <number>' was expected"):
+        list(read_documents(write(tmp_path, documents=text)))
+    with pytest.raises(DataError, match=r"cran\.qry: a first line '\.I <number>' was expected"):
+        list(read_queries(write(tmp_path, queries=text)))
+
+
+@pytest.mark.parametrize("line", ["1 184", "1 184 2 2", "1 a 2", "1 184 2.0", "nothing"])
+def test_broken_judgement_is_named(tmp_path: Path, line: str) -> None:
+    write(tmp_path, judgements=f"1 1 1\n\n{line}\n")
+    with pytest.raises(DataError, match=f"cranqrel:3: three numbers were expected, got '{line}'"):
+        list(read_queries(tmp_path))
+
+
+@pytest.fixture
+def original(repo: Path) -> Path:
+    """The collection itself, which stands beside some checkouts."""
+    folder = repo / "../shared/data/search/cranfield"
+    if not folder.is_dir():
+        pytest.skip(f"the Cranfield collection is not in {folder}")
+    return folder
+
+
+def test_the_original(original: Path) -> None:
+    documents, queries = list(read_documents(original)), list(read_queries(original))
+    assert [document["id"] for document in documents] == [str(number) for number in range(1, 1401)]
+    assert [document["id"] for document in documents if not document["title"]] == ["471", "995"]
+    titled = [document for document in documents if document["title"]]
+    assert [d["id"] for d in titled if d["abstract"].startswith(d["title"])] == ["410"]  # it says it three times
+    assert [query["id"] for query in queries] == [str(number) for number in range(1, 226)]
+    assert sum(len(query["relevant"]) for query in queries) == 1837
+    assert all(query["query"] and query["relevant"] for query in queries)
+    gains = [gain for query in queries for gain in query["gains"]]
+    assert {gain: gains.count(gain) for gain in set(gains)} == {4: 353, 3: 387, 2: 734, 1: 363}
+    assert {document for query in queries for document in query["relevant"]} < {d["id"] for d in documents}
+    assert dict(zip(queries[0]["relevant"], queries[0]["gains"], strict=True))["184"] == 3  # grade 2
+    assert queries[2]["query"].startswith("what problems of heat conduction")  # number 004
