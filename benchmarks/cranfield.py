@@ -1,4 +1,4 @@
-"""`python -m benchmarks.cranfield FOLDER`: search on the Cranfield collection, which nothing here was trained on.
+"""`python -m benchmarks.cranfield FOLDER`: search on the Cranfield collection, which was not in our training.
 
 Reads cran.all.1400.gz, cran.qry and cranqrel from FOLDER, and models/<retriever>; writes benchmarks/cranfield.json.
 Gains are graded: what answers a question completely counts 4, what is of least interest 1.
@@ -17,14 +17,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="where the three files are")
     parser.add_argument("--retriever", default="search-base", help="a retriever of params.yaml")
+    parser.add_argument("--max-tokens", type=int, default=256, help="read of each text by the encoders")
     arguments = parser.parse_args()
     params = load_params()
     configure(params.runtime)
     retriever = params.retrievers[choose("retriever", arguments.retriever, list(params.retrievers))]
 
     from scholar.corpora.cranfield import read_documents, read_queries  # after the caps are set
-    from scholar.heads.retrieval import document_text, embed, load_encoder
-    from scholar.ranking import bm25_scores, fuse, mean_scores, retrieval_scores, top
+    from scholar.heads.retrieval import count_cut, document_text, embed, load_encoder
+    from scholar.index import hash_model
+    from scholar.ranking import bm25_ranking, fuse, mean_scores, retrieval_scores, top
     from scholar.records import write_json
 
     start(params.runtime, params.seed)
@@ -33,16 +35,21 @@ def main() -> None:
     texts = [document_text(document, ["title", "abstract"]) for document in documents]
     asked = [query["query"] for query in queries]
     depth = min(params.search.depth, len(ids))
-    ranked = {"bm25": top(bm25_scores(asked, texts), depth)[0]}
+    ranked = {"bm25": bm25_ranking(asked, texts, depth)}
     for system, folder in {"untuned": Path(retriever.encoder), "model": Path("models", arguments.retriever)}.items():
-        encoder = load_encoder(folder, retriever.max_tokens, device(params.runtime))
+        encoder = load_encoder(folder, arguments.max_tokens, device(params.runtime))
+        cut = count_cut(encoder, [*asked, *texts])
         vectors = embed(encoder, texts, params.search.batch_size)
         ranked[system] = top(embed(encoder, asked, params.search.batch_size) @ vectors.T, depth)[0]
     ranked["hybrid"] = fuse([ranked["bm25"], ranked["model"]], params.search.fusion_constant, depth, len(ids))[0]
     qrels = {query["id"]: dict(zip(query["relevant"], query["gains"], strict=True)) for query in queries}
-    lists = {s: {q["id"]: [ids[i] for i in best] for q, best in zip(queries, ranked[s], strict=True)} for s in ranked}
+    lists = {
+        s: {q["id"]: [ids[i] for i in best if i >= 0] for q, best in zip(queries, ranked[s], strict=True)}
+        for s in ranked
+    }
     scores = {system: mean_scores(retrieval_scores(qrels, found)) for system, found in lists.items()}
-    write_json({"test": scores}, Path("benchmarks/cranfield.json"))
+    facts = {"model_sha256": hash_model(Path("models", arguments.retriever)), "max_tokens": arguments.max_tokens}
+    write_json({"test": scores, **facts, "texts_cut": cut}, Path("benchmarks/cranfield.json"))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,12 @@
 """What a user can get wrong, told in one message and exit code 1, never as a traceback."""
 
+import errno
 import logging
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 TALKATIVE = ("absl", "faiss.loader", "sentence_transformers")  # libraries whose progress reports are no news
 
@@ -28,6 +32,24 @@ class DataError(ScholarError):
 
 class MachineError(ScholarError):
     """This machine or process cannot keep what the runtime parameters promise."""
+
+
+@contextmanager
+def full_disk_told(folder: Path) -> Iterator[None]:
+    """A full disk while weights are written raises OSError, as it does elsewhere.
+
+    torch and safetensors wrap it in errors of their own.
+    """
+    from safetensors import SafetensorError  # only where weights are written
+
+    try:
+        yield
+    except (SafetensorError, RuntimeError) as error:
+        if not any(
+            sign in str(error) for sign in (os.strerror(errno.ENOSPC), "PytorchStreamWriter", "file write failed")
+        ):
+            raise
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from None
 
 
 def run(main: Callable[[], None]) -> None:

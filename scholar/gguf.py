@@ -3,7 +3,7 @@
 import struct
 from pathlib import Path
 
-from scholar.errors import SourceError
+from scholar.errors import SourceError, full_disk_told
 
 
 def convert_gguf(file: Path, folder: Path) -> None:
@@ -28,5 +28,6 @@ def convert_gguf(file: Path, folder: Path) -> None:
         )
     except (ValueError, KeyError, IndexError, NotImplementedError, OSError, OverflowError, struct.error) as error:
         raise SourceError(f"{file.name}: not a GGUF file that transformers reads: {error}") from None
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    with full_disk_told(folder):
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)

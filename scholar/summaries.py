@@ -1,7 +1,7 @@
 """Summaries scored and compared: ROUGE, what is new or repeated in them, and extracts by simple methods.
 
-An extract is made of whole sentences of the source in their order. Simple methods get as many words as a training
-target has on average, since a longer text has a higher recall for nothing.
+An extract is made of whole sentences of the source in their order. Simple methods get at most as many words as a
+training target has on average, since a longer text has a higher recall for nothing. They see the whole source.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,14 +30,13 @@ def rouge_scores(reference: Sequence[str], text: str) -> dict[str, float]:
 
     Source: Lin 2004, ROUGE, by Google's package rouge-score.
     """
-    scorer = _scorer()
-    scores = scorer.score("\n".join(reference), "\n".join(segment("en", text)))
+    scores = _scorer(ROUGE).score("\n".join(reference), "\n".join(segment("en", text)))
     return {name: float(scores[name].fmeasure) for name in ROUGE}
 
 
 @cache
-def _scorer() -> RougeScorer:
-    return RougeScorer(ROUGE, tokenizer=CachedTokenizer())
+def _scorer(measures: tuple[str, ...]) -> RougeScorer:
+    return RougeScorer(measures, tokenizer=CachedTokenizer())
 
 
 class CachedTokenizer(DefaultTokenizer):  # type: ignore[misc]
@@ -83,7 +82,7 @@ def lexrank(source: Sequence[str], words: int) -> str:
         return lead(source, words)
     cosines = (vectors @ vectors.T).toarray()
     np.fill_diagonal(cosines, 0)
-    centrality = networkx.pagerank(networkx.from_numpy_array(cosines))
+    centrality = networkx.pagerank(networkx.from_numpy_array(cosines), max_iter=1000)
     return _extract(source, sorted(centrality, key=lambda i: (-centrality[i], i)), words)
 
 
@@ -94,7 +93,7 @@ def oracle(source: Sequence[str], reference: Sequence[str], words: int) -> str:
 
     Source: Nallapati et al. 2017, SummaRuNNer.
     """
-    scorer = RougeScorer(ROUGE[:2], tokenizer=CachedTokenizer())
+    scorer = _scorer(ROUGE[:2])
     target = "\n".join(reference)
     chosen: list[int] = []
     best = 0.0

@@ -3,21 +3,17 @@
 A training goes on from the newest whole checkpoint of exactly its configuration, or from the start.
 """
 
-import errno
 import hashlib
 import json
 import logging
-import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from safetensors import SafetensorError
 from transformers import (
     PreTrainedConfig,
     TrainerCallback,
@@ -157,22 +153,6 @@ def find_checkpoint(folder: Path) -> str | None:
     newest = max(whole)[1]
     log.info("going on from %s", newest)
     return str(newest)
-
-
-@contextmanager
-def full_disk_told(folder: Path) -> Iterator[None]:
-    """A full disk while weights are written raises OSError, as it does elsewhere.
-
-    torch and safetensors wrap it in errors of their own.
-    """
-    try:
-        yield
-    except (SafetensorError, RuntimeError) as error:
-        if not any(
-            sign in str(error) for sign in (os.strerror(errno.ENOSPC), "PytorchStreamWriter", "file write failed")
-        ):
-            raise
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from None
 
 
 def save_model(folder: Path, *savers: Callable[[str], Any]) -> None:

@@ -13,7 +13,7 @@ from scholar.errors import run
 from scholar.heads.retrieval import count_cut, document_text, embed, load_encoder
 from scholar.params import choose, load_params
 from scholar.plots import write_csv
-from scholar.ranking import MEASURES, Integers, bm25_scores, fuse, mean_scores, retrieval_scores, top
+from scholar.ranking import MEASURES, Integers, bm25_ranking, fuse, mean_scores, retrieval_scores, top
 from scholar.records import Row, read_rows, write_json, write_rows, write_text
 from scholar.runtime import device, start
 
@@ -46,11 +46,14 @@ def main() -> None:
         documents = embed(encoder, texts, search.batch_size)
         ranked[system] = top(embed(encoder, queries, search.batch_size) @ documents.T, depth)[0]
         cut = count_cut(encoder, [*queries, *texts])
-    ranked["bm25"] = top(bm25_scores(queries, texts), depth)[0]
+    ranked["bm25"] = bm25_ranking(queries, texts, depth)
     ranked["hybrid"] = fuse([ranked["bm25"], ranked["model"]], search.fusion_constant, depth, len(ids))[0]
 
     qrels = {row["id"]: dict.fromkeys(row["relevant"], 1) for row in test}
-    lists = {s: {row["id"]: [ids[i] for i in best] for row, best in zip(test, ranked[s], strict=True)} for s in ranked}
+    lists = {
+        s: {row["id"]: [ids[i] for i in best if i >= 0] for row, best in zip(test, ranked[s], strict=True)}
+        for s in ranked
+    }
     scores = {system: retrieval_scores(qrels, found) for system, found in lists.items()}
     results: dict[str, object] = {system: mean_scores(per_query) for system, per_query in scores.items()}
     seen = {document for row in train for document in row["relevant"]}
@@ -58,7 +61,10 @@ def main() -> None:
         judged = {query: {d: 1 for d in relevant if d in wanted} for query, relevant in qrels.items()}
         judged = {query: relevant for query, relevant in judged.items() if relevant}
         if judged:
-            results[part] = {s: mean_scores(retrieval_scores(judged, found)) for s, found in lists.items()}
+            results[part] = {
+                s: mean_scores(retrieval_scores(judged, without_others(judged, qrels, found)))
+                for s, found in lists.items()
+            }
     counts = {"documents": len(ids), "documents_seen_in_training": len(seen), "texts_cut": cut}
 
     folder = Path("predictions", name)
@@ -78,6 +84,13 @@ def main() -> None:
     part_folder.rename(folder)
     write_csv(recall_by_rank(qrels, lists), Path("metrics/plots/recall", f"{name}.csv"), ["rank", *lists])
     write_json({"test": {**results, **counts}}, Path("metrics", f"{name}.json"))
+
+
+def without_others(
+    judged: dict[str, dict[str, int]], qrels: dict[str, dict[str, int]], found: dict[str, list[str]]
+) -> dict[str, list[str]]:
+    """What was found, without right answers that are not judged here: they are neither hits nor in the way."""
+    return {query: [d for d in found[query] if d in judged[query] or d not in qrels[query]] for query in judged}
 
 
 def recall_by_rank(qrels: dict[str, dict[str, int]], lists: dict[str, dict[str, list[str]]]) -> list[dict[str, float]]:

@@ -12,7 +12,7 @@ from statistics import mean
 from datasets import Features, Value
 
 from scholar.errors import run
-from scholar.heads.generation import load_model, load_tokenizer, write_summaries
+from scholar.heads.generation import fit_source, load_model, load_tokenizer, write_summaries
 from scholar.params import choose, load_params
 from scholar.records import Row, read_rows, write_json, write_rows, write_text
 from scholar.runtime import device, start
@@ -61,7 +61,10 @@ def main() -> None:
     write_text(describe(name, test, texts), part / "summaries.md")
     shutil.rmtree(folder, ignore_errors=True)  # everything is scored: from here on it is only put in place
     part.rename(folder)
-    counts = {"papers": len(test), "words_of_extracts": words}
+    tokenizer = load_tokenizer(Path("models", name))
+    left_out = sum(fit_source(row["source"], tokenizer, summarizer.max_input_tokens)[1] for row in test)
+    sentences = sum(len(row["source"]) for row in test)
+    counts = {"papers": len(test), "words_of_extracts": words, "sentences": sentences, "sentences_left_out": left_out}
     write_json({"test": {**results, **counts}}, Path("metrics", f"{name}.json"))
 
 

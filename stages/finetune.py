@@ -4,13 +4,14 @@ import argparse
 from pathlib import Path
 
 from scholar.encoding import check_columns
+from scholar.errors import full_disk_told
 from scholar.errors import run as run_command
 from scholar.params import choose, load_params
 from scholar.plots import write_learning_curves
 from scholar.records import read_rows, write_json
 from scholar.runtime import start
 from scholar.task import load_head
-from scholar.trainer import full_disk_told, resume_settings, save_model
+from scholar.trainer import resume_settings, save_model
 from scholar.training import finetune
 
 

@@ -84,9 +84,11 @@ def check_collection(name: str, splits: dict[str, list[Row]], collection: list[R
     Raises:
         DataError: one of these is not so; the message names the data set and the id.
     """
-    ids = {document["id"] for document in collection}
-    if len(ids) < len(collection):
-        raise DataError(f"data set {name}: {len(collection) - len(ids)} ids of the collection stand twice")
+    ids: set[str] = set()
+    for document in collection:
+        if document["id"] in ids:
+            raise DataError(f"data set {name}: id '{document['id']}' stands twice in the collection")
+        ids.add(document["id"])
     for row in (row for rows in splits.values() for row in rows):
         if missing := [id_ for id_ in row["relevant"] if id_ not in ids]:
             raise DataError(f"data set {name}: query '{row['id']}': document '{missing[0]}' is not in the collection")

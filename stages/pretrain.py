@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from scholar.errors import run
+from scholar.errors import full_disk_told, run
 from scholar.params import choose, load_params
 from scholar.plots import write_learning_curves
 from scholar.pretraining import Documents, pretrain
 from scholar.records import read_rows, write_json
 from scholar.runtime import start
-from scholar.trainer import full_disk_told, resume_settings, save_model
+from scholar.trainer import resume_settings, save_model
 
 
 def main() -> None:

@@ -31,7 +31,7 @@ def test_a_curve_shows_what_was_measured_on_validation(tmp_path: Path) -> None:
     for left_out in ("eval_score", "eval_loss"):
         history = [{key: value for key, value in entry.items() if key != left_out} for entry in HISTORY]
         write_learning_curves(history, left_out, tmp_path)
-    assert (tmp_path / "validation/eval_score.csv").read_bytes() == b"epoch,loss\n1,1.4\n2,1.3\n"
+    assert (tmp_path / "validation_loss/eval_score.csv").read_bytes() == b"epoch,loss\n1,1.4\n2,1.3\n"
     assert (tmp_path / "validation/eval_loss.csv").read_bytes() == b"epoch,score\n1,0.5\n2,0.3333333333333333\n"
 
 

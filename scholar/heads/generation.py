@@ -18,6 +18,7 @@ from transformers import (
     AutoModelForSeq2SeqLM,
     AutoTokenizer,
     DataCollatorForSeq2Seq,
+    GenerationConfig,
     PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerFast,
@@ -84,8 +85,8 @@ def encode(row: Row, tokenizer: PreTrainedTokenizerFast, summarizer: Summarizer,
         joined: whether prompt and target are one sequence, as decoder-only models have it.
     """
     item, left_out = encode_prompt(row, tokenizer, summarizer, joined)
-    target = tokenizer(" ".join(row["target"]), add_special_tokens=False).input_ids[: summarizer.max_target_tokens - 1]
-    target = [*target, tokenizer.eos_token_id]
+    text, _ = fit_source(row["target"], tokenizer, summarizer.max_target_tokens - 1)
+    target = [*tokenizer(text, add_special_tokens=False).input_ids, tokenizer.eos_token_id]
     if not joined:
         return {**item, "labels": target}, left_out
     prompt = item["input_ids"]
@@ -182,8 +183,7 @@ def train(
         "parameters_trained": sum(p.numel() for p in model.parameters() if p.requires_grad),
         "train_sentences_left_out": sum(left_out for _, left_out in encoded["train"]),
         "train_targets_cut": sum(
-            len(tokenizer(" ".join(row["target"]), add_special_tokens=False).input_ids) >= summarizer.max_target_tokens
-            for row in splits["train"]
+            fit_source(row["target"], tokenizer, summarizer.max_target_tokens - 1)[1] > 0 for row in splits["train"]
         ),
     }
     if summarizer.lora is not None:
@@ -222,15 +222,18 @@ def write_summaries(
         inputs = tokenizer.pad([prompts[i] for i in batch], return_tensors="pt").to(model.device)
         output = model.generate(
             **inputs,
-            do_sample=False,
-            num_beams=generation.beams,
-            min_new_tokens=generation.min_new_tokens,
-            max_new_tokens=generation.max_new_tokens,
-            repetition_penalty=generation.repetition_penalty,
-            length_penalty=generation.length_penalty if generation.beams > 1 else None,
-            early_stopping=generation.early_stopping if generation.beams > 1 else None,
-            pad_token_id=tokenizer.pad_token_id,
-            eos_token_id=tokenizer.eos_token_id,
+            generation_config=GenerationConfig(  # type: ignore[no-untyped-call]  # new: nothing that the folder asks for
+                do_sample=False,
+                num_beams=generation.beams,
+                min_new_tokens=generation.min_new_tokens,
+                max_new_tokens=generation.max_new_tokens,
+                repetition_penalty=generation.repetition_penalty,
+                length_penalty=generation.length_penalty if generation.beams > 1 else None,
+                early_stopping=generation.early_stopping if generation.beams > 1 else None,
+                pad_token_id=tokenizer.pad_token_id,
+                eos_token_id=tokenizer.eos_token_id,
+                decoder_start_token_id=model.generation_config.decoder_start_token_id,
+            ),
         )  # (batch, tokens): a decoder-only model repeats the prompt
         written = output[:, inputs["input_ids"].shape[1] :] if joined else output[:, 1:]
         for i, ids in zip(batch, written.tolist(), strict=True):

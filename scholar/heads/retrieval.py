@@ -5,8 +5,9 @@ among those of all others, and its hard negative if it has one. Batches hold no 
 relevant to another query of the batch, since that would count as wrong.
 """
 
+import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -51,7 +52,7 @@ class Pair:
         return {self.document} if self.negative is None else {self.document, self.negative}
 
 
-def document_text(document: Row, inputs: list[str]) -> str:
+def document_text(document: Row, inputs: Sequence[str]) -> str:
     """The columns of a document that are not empty, joined by `. `."""
     return ". ".join(str(document[name]).rstrip(". ") for name in inputs if document[name])
 
@@ -74,7 +75,7 @@ def load_encoder(folder: Path, max_tokens: int, device: str, dropout: dict[str, 
 
 def embed(model: Any, texts: list[str], batch_size: int) -> NDArray[np.float32]:
     """(texts, dimension) vectors of length 1; the library sorts by length and pads each batch to its longest."""
-    vectors = model.encode(texts, batch_size=batch_size, show_progress_bar=None, convert_to_numpy=True)
+    vectors = model.encode(texts, batch_size=batch_size, show_progress_bar=sys.stderr.isatty(), convert_to_numpy=True)
     return np.ascontiguousarray(vectors, dtype=np.float32)
 
 
@@ -97,17 +98,18 @@ class ConflictFreeBatches(DefaultBatchSampler):
         for _ in range(len(self)):
             batch: list[int] = []
             queries, documents, answers = set[str](), set[str](), set[str]()
-            for _ in range(len(waiting)):
+            skipped = []
+            while waiting and len(batch) < self.batch_size:
                 place = waiting.popleft()
                 pair = self.pairs[place]
-                clash = pair.query in queries or pair.documents & (documents | answers) or pair.relevant & documents
-                if clash or len(batch) == self.batch_size:
-                    waiting.append(place)
+                if pair.query in queries or pair.documents & (documents | answers) or pair.relevant & documents:
+                    skipped.append(place)
                     continue
                 batch.append(place)
                 queries.add(pair.query)
                 documents |= pair.documents
                 answers |= pair.relevant
+            waiting.extendleft(reversed(skipped))
             if batch:
                 yield batch
 
@@ -182,9 +184,15 @@ def train(
             f"params.yaml: retrievers: hard_negative_ranks: {retriever.hard_negative_ranks} leave no pair with a hard "
             f"negative among {len(texts)} documents; lower the first rank"
         )
-    columns = {"anchor": [pair.query for pair in pairs], "positive": [_unlike(pair, texts, titles) for pair in pairs]}
+    documents = {"positive": [pair.document for pair in pairs]}
     if retriever.hard_negatives != "none":
-        columns["negative"] = [texts[str(pair.negative)] for pair in pairs]
+        documents["negative"] = [str(pair.negative) for pair in pairs]
+    columns = {"anchor": [pair.query for pair in pairs]} | {
+        name: [
+            _unlike(pair, texts[id_], titles[pair.document], titles[id_]) for pair, id_ in zip(pairs, ids, strict=True)
+        ]
+        for name, ids in documents.items()
+    }
     loss = (
         MultipleNegativesRankingLoss(model, retriever.scale)
         if retriever.mini_batch_size is None
@@ -222,7 +230,7 @@ def train(
         "pairs_dropped_for_lack_of_a_hard_negative": sum(len(row["positives"]) for row in splits["train"]) - len(pairs),
         "pairs_left_out_in_first_epoch": len(pairs)
         - sum(map(len, ConflictFreeBatches(pairs, sampler.batch_size, sampler.seed))),
-        "texts_cut": count_cut(model, [*columns["anchor"], *texts.values()]),
+        "texts_cut": count_cut(model, [*(row["query"] for row in splits["train"]), *texts.values()]),
     }
     return model, history, metrics
 
@@ -233,10 +241,9 @@ def count_cut(model: Any, texts: list[str]) -> int:
     return sum(bool(encoding.overflowing) for encoding in encoded.encodings)
 
 
-def _unlike(pair: Pair, texts: dict[str, str], titles: dict[str, str]) -> str:
-    """The text of the document, without its title where the title is the query: it would give the answer away."""
-    text, title = texts[pair.document], titles[pair.document]
-    if pair.query != title:
+def _unlike(pair: Pair, text: str, positive_title: str, title: str) -> str:
+    """The text of a document, without its title where titles are the queries: it would give the answer away."""
+    if pair.query != positive_title:
         return text
     title = title.rstrip(". ")
     return text.removeprefix(f"{title}. ").removesuffix(f". {title}")

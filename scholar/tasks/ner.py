@@ -68,17 +68,22 @@ def read(folder: Path, settings: Settings, seed: int, counts: Counts) -> Iterato
             rows[split].append(row)
     for split, kept in rows.items():
         chosen = _choose(kept, split, settings, seed)
+        mentions = sum(row["id"] in chosen and any(tag != "O" for tag in row["ner_tags"]) for row in kept)
+        counts.read[f"{split} sentences with a mention"] += mentions
         counts.dropped["sentences not sampled"] += len(kept) - len(chosen)
         yield from ((split, row) for row in kept if row["id"] in chosen)
 
 
 def _choose(rows: list[Row], split: str, settings: Settings, seed: int) -> set[str]:
+    """The ids of the rows to keep; where one kind of training sentence is too rare, the other fills up."""
     size, share = settings.examples.of(split), settings.train_mention_share
-    if split != "train" or size is None or share is None:
+    if split != "train" or share is None:
         return sample((row["id"] for row in rows), size, seed, "ner")
+    if size is None:
+        raise ParamsError("params.yaml: datasets: train_mention_share needs a size in examples.train; set one to null")
     mentioning = [row["id"] for row in rows if any(tag != "O" for tag in row["ner_tags"])]
     plain = {row["id"] for row in rows} - set(mentioning)
-    wanted = round(size * share)
+    wanted = min(max(round(size * share), size - len(plain)), len(mentioning))
     return sample(mentioning, wanted, seed, "ner") | sample(plain, size - wanted, seed, "ner")
 
 

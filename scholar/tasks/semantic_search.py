@@ -84,7 +84,7 @@ def read_collection(folder: Path, settings: Settings, seed: int, counts: Counts,
             counts.dropped["papers without a title"] += 1
             continue
         counts.read["papers of a title that came before"] += key in documents
-        documents[key] = {"id": key, "title": paper.title, "abstract": paper.abstract, "year": 0}
+        documents.setdefault(key, {"id": key, "title": paper.title, "abstract": paper.abstract, "year": 0})
     for paper in papers:
         for entry in paper.bibliography.values():
             key = normalise_title(entry.title)
@@ -138,22 +138,24 @@ def _titles(papers: list[Paper], settings: Settings, counts: Counts) -> Iterator
 
 
 def _neighbours(papers: list[Paper], settings: Settings, counts: Counts) -> Iterator[Row]:
-    """Consecutive works of a venue, by id; all works of the venue count as relevant, the next one stands first."""
+    """Consecutive works of a venue, by id. All of its works count as relevant: a batch holds one pair of a venue."""
     venues: dict[str, dict[str, tuple[str, str]]] = defaultdict(dict)
     seen: set[str] = set()
     for paper in papers:
         for entry in paper.bibliography.values():
             key, venue = normalise_title(entry.title), normalise_title(entry.venue)
-            if key and venue and key not in seen:
+            if not key or not venue:
+                counts.dropped["entries without a title or a venue"] += 1
+            elif key not in seen:
                 seen.add(key)
                 venues[venue][key] = (entry.title, paper.id)
     for venue, works in sorted(venues.items()):
         keys = sorted(works)[: settings.per_venue + 1]
         counts.dropped["works beyond per_venue"] += len(works) - len(keys)
+        counts.dropped["works that are the last of their venue"] += 1
         for here, following in pairwise(keys):
             title, paper_id = works[here]
-            others = [key for key in keys if key not in (here, following)]
-            yield {**_row(f"{venue}/{here}", paper_id, title, [following, *others]), "positives": [following]}
+            yield {**_row(f"{venue}/{here}", paper_id, title, keys), "positives": [following]}
 
 
 def _row(id_: str, paper: str, query: str, relevant: list[str]) -> Row:

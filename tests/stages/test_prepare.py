@@ -379,7 +379,7 @@ def test_check_of_the_collection() -> None:
         "test": [{"id": "r", "relevant": ["a"]}],
     }
     prepare.check_collection("x", splits, rows_of("a", "b", "c"))
-    with pytest.raises(DataError, match="data set x: 2 ids of the collection stand twice"):
+    with pytest.raises(DataError, match="stands twice in the collection"):
         prepare.check_collection("x", splits, rows_of("a", "b", "a", "b"))
     with pytest.raises(DataError, match="data set x: query 'q': document 'b' is not in the collection"):
         prepare.check_collection("x", splits, rows_of("a"))

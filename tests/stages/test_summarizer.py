@@ -78,7 +78,7 @@ def test_both_times_the_same_bytes(experiments: list[Path]) -> None:
             "metrics/*.json",
             "metrics/finetune/*.json",
             "metrics/plots/training/*.csv",
-            "metrics/plots/validation/*.csv",
+            "metrics/plots/validation_loss/*.csv",
         }
 
 
