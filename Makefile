@@ -4,7 +4,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: repro test check smoke fast readme lock clean
+.PHONY: repro test check smoke fast verify readme lock clean
 
 repro: .venv/ready ## the default pipeline: models and metrics
 	python -c "import stages" # a wrong value is told before DVC removes what it would rebuild
@@ -24,6 +24,9 @@ smoke: .venv/ready ## the whole pipeline on tiny subsets, in build/smoke
 
 fast: .venv/ready ## the whole pipeline with this machine's own instructions and bf16, in build/fast
 	python -m scholar.profile fast --run build/fast
+
+verify: .venv/ready ## everything anew in other surroundings, in build/verify, each hash compared with dvc.lock
+	python -m scholar.verify
 
 readme: .venv/ready ## write the tables of README.md anew from params.yaml and metrics/
 	python -m scholar.readme

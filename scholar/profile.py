@@ -2,13 +2,14 @@
 
 `python -m scholar.profile NAME` writes profiles/NAME.yaml into params.yaml, where `git diff` shows it. With
 `--run FOLDER` params.yaml stays as it is: the repository is copied to FOLDER, the profile applied there, and the
-pipeline run.
+pipeline run in one warm process.
 """
 
 import argparse
 import logging
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,9 @@ def main() -> None:
     """Apply a profile here, or try it in a folder of its own."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", help="a file of profiles/, without .yaml")
-    parser.add_argument("--run", metavar="FOLDER", type=Path, help="leave params.yaml alone; run dvc repro in FOLDER")
+    parser.add_argument(
+        "--run", metavar="FOLDER", type=Path, help="leave params.yaml alone; run the pipeline in FOLDER"
+    )
     arguments = parser.parse_args()
     overlay = read_yaml(
         PROFILES / f"{choose('profile', arguments.name, sorted(p.stem for p in PROFILES.glob('*.yaml')))}.yaml"
@@ -38,8 +41,8 @@ def main() -> None:
     apply_overlay(overlay, arguments.run / PARAMS)
     cache = str(Path(".dvc/cache").resolve())  # it may have the sources already
     subprocess.run(["dvc", "config", "--local", "cache.dir", cache], cwd=arguments.run, check=True)
-    if subprocess.run(["dvc", "repro"], cwd=arguments.run).returncode:
-        raise ScholarError(f"{arguments.run}: dvc repro failed; its messages stand above")
+    if subprocess.run([sys.executable, "-m", "scholar.warm"], cwd=arguments.run).returncode:
+        raise ScholarError(f"{arguments.run}: a stage failed; its messages stand above")
 
 
 def apply_overlay(overlay: dict[str, Any], file: Path) -> None:

@@ -8,6 +8,7 @@ kernels of its own. Level `portable` holds all of them to AVX2. Level `native` l
 
 import ctypes
 import os
+import random
 import sys
 from pathlib import Path
 
@@ -67,15 +68,17 @@ def _require_avx2() -> None:
 
 def start(runtime: Runtime, seed: int) -> None:
     """Load torch, pin its threads, ask for deterministic kernels, and seed python, numpy and torch."""
+    import numpy as np
     import torch
-    from transformers import set_seed
     from transformers.utils.logging import disable_progress_bar
 
     keep_freed_memory()
     torch.set_num_threads(runtime.threads)
     torch.use_deterministic_algorithms(True)
     disable_progress_bar()  # type: ignore[no-untyped-call]  # of loading weights, which takes no time
-    set_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)  # of every device; the library's own set_seed would import its Trainer, which takes seconds
 
 
 def device(runtime: Runtime) -> str:

@@ -69,6 +69,11 @@ def set_learning_rate(folder: Path, value: float) -> float:
     return before
 
 
+def outputs(folder: Path) -> dict[str, Any]:
+    """Stage -> paths and hashes of what it made."""
+    return {name: stage["outs"] for name, stage in read_yaml(folder / "dvc.lock")["stages"].items()}
+
+
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sources")
@@ -106,11 +111,18 @@ def test_editing_a_task_reruns_that_task_alone(repository: Path) -> None:
 def test_other_surroundings_give_the_same_bytes(repository: Path, sources: Path, tmp_path: Path) -> None:
     other = make_repository(tmp_path / "another name", sources)
     repro(other, **VARIED)
-    locks = [
-        {name: stage["outs"] for name, stage in read_yaml(folder / "dvc.lock")["stages"].items()}
-        for folder in (repository, other)
-    ]
-    assert locks[0] == locks[1]
+    assert outputs(repository) == outputs(other)
+
+
+def test_one_warm_process_makes_the_same_bytes(repository: Path, sources: Path, tmp_path: Path) -> None:
+    other = make_repository(tmp_path / "warm", sources)
+    environ = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        [sys.executable, "-m", "scholar.warm"], cwd=other, env=environ, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert outputs(repository) == outputs(other)
+    assert repro(other, "--dry") == []  # all is recorded
 
 
 def test_metrics_are_numbers_without_machine_facts(repository: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from scholar.baselines import bm25_scores as paired_bm25_scores
 from scholar.errors import DataError
-from scholar.ranking import MEASURES, bm25_scores, fuse, mean_scores, retrieval_scores, top
+from scholar.ranking import MEASURES, bm25_ranking, bm25_scores, fuse, mean_scores, retrieval_scores, top
 
 WORDS = ["parsing", "graph", "Graph", "neural", "the", "model", "a", "of", "tree"]
 texts = st.lists(st.lists(st.sampled_from(WORDS), max_size=8).map(" ".join), min_size=1, max_size=8)
@@ -192,3 +192,20 @@ class TestRetrievalScores:
 def test_means_over_queries():
     first, second = dict.fromkeys(MEASURES, 1.0), {**dict.fromkeys(MEASURES, 0.0), "mrr@10": 0.5}
     assert mean_scores({"q": first, "p": second}) == {**dict.fromkeys(MEASURES, 0.5), "mrr@10": 0.75, "queries": 2}
+
+
+def test_bm25_ranks_only_what_shares_a_word() -> None:
+    documents = ["stones and rivers", "parsing trees", "trees of rivers"]
+    ranked = bm25_ranking(["rivers", "nothing known here", ""], documents, 3)
+    assert ranked[0].tolist() in ([0, 2, -1], [2, 0, -1])
+    assert ranked[1:].tolist() == [[-1, -1, -1]] * 2
+
+
+def test_fusion_gives_nothing_for_no_document() -> None:
+    positions, scores = fuse([np.array([[2, -1, -1]]), np.array([[1, 2, 0]])], 60, 3, 4)
+    assert positions.tolist() == [[2, 1, 0]]
+    assert scores[0] == pytest.approx([1 / 61 + 1 / 62, 1 / 61, 1 / 63])
+
+
+def test_a_query_that_finds_nothing_scores_zero() -> None:
+    assert retrieval_scores({"a": {"x": 1}, "b": {"y": 1}}, {"a": [], "b": ["y"]})["a"] == dict.fromkeys(MEASURES, 0.0)

@@ -111,7 +111,7 @@ def test_texts_are_those_of_the_models(name: str, experiments: list[Path]) -> No
 def test_metrics_are_numbers_by_system(name: str, experiments: list[Path]) -> None:
     metrics = json.loads((experiments[0] / "metrics" / f"{name}.json").read_text(encoding="utf-8"))
     assert list(metrics) == ["test"]
-    assert metrics["test"].keys() == {*SYSTEMS, "papers", "words_of_extracts"}
+    assert metrics["test"].keys() == {*SYSTEMS, "papers", "words_of_extracts", "sentences", "sentences_left_out"}
     predictions = load_predictions(experiments[0], name)
     for system in SYSTEMS:
         found = metrics["test"][system]
@@ -154,9 +154,9 @@ def test_training_is_told_in_numbers_and_curves(name: str, epochs: int, steps: i
     assert (metrics["epochs"], metrics["steps"]) == (epochs, steps)  # 8 papers, 4 or 2 x 4 a step
     curves = {
         plot: (experiments[0] / "metrics/plots" / plot / f"{name}.csv").read_text(encoding="utf-8").splitlines()
-        for plot in ("training", "validation")
+        for plot in ("training", "validation_loss")
     }
-    assert [line.split(",")[0] for line in curves["validation"]] == ["epoch", *map(str, range(1, epochs + 1))]
+    assert [line.split(",")[0] for line in curves["validation_loss"]] == ["epoch", *map(str, range(1, epochs + 1))]
     assert curves["training"][-1].split(",")[0] == str(steps)
 
 

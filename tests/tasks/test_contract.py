@@ -22,7 +22,10 @@ def load(name: str, sizes: int | None) -> tuple[Task, Any]:
     task = load_task(name)
     settings = validate(task.settings, BLOCKS[name], name)
     field = "queries" if "queries" in BLOCKS[name] else "examples"
-    return task, replace(settings, **{field: Sizes(train=sizes, validation=sizes, test=sizes)})
+    changes: dict[str, Any] = {field: Sizes(train=sizes, validation=sizes, test=sizes)}
+    if hasattr(settings, "train_mention_share"):
+        changes["train_mention_share"] = None  # a share needs a size
+    return task, replace(settings, **changes)
 
 
 @pytest.fixture

@@ -279,21 +279,22 @@ def test_only_the_neighbour_is_a_training_pair(tmp_path: Path) -> None:
     papers = [paper("P1", [paragraph("Text.")], VENUES[:4])]
     rows = read(write_papers(tmp_path, {"train": papers}), replace(SETTINGS, pairing="same_venue"))["train"]
     assert [(row["query"], row["positives"], len(row["relevant"])) for row in rows][:2] == [
-        ("a", ["b"], 3),
-        ("B", ["c"], 3),
+        ("a", ["b"], 4),
+        ("B", ["c"], 4),
     ]
 
 
 def test_a_work_finds_the_next_of_its_venue(tmp_path: Path) -> None:
-    assert neighbours(tmp_path, 200) == [  # the neighbour first, then who is no negative either
-        ("acl/a", "P1", "a", ["b", "c", "d"]),
-        ("acl/b", "P1", "B", ["c", "a", "d"]),
-        ("acl/c", "P1", "C", ["d", "a", "b"]),
+    venue = ["a", "b", "c", "d"]  # none of which is a negative of another, nor a work of itself
+    assert neighbours(tmp_path, 200) == [
+        ("acl/a", "P1", "a", venue),
+        ("acl/b", "P1", "B", venue),
+        ("acl/c", "P1", "C", venue),
     ]
 
 
 def test_pairs_per_venue_are_capped(tmp_path: Path) -> None:
     counts = Counts()
     assert [row[0] for row in neighbours(tmp_path, 2, counts)] == ["acl/a", "acl/b"]
-    assert neighbours(tmp_path, 1) == [("acl/a", "P1", "a", ["b"])]
+    assert neighbours(tmp_path, 1) == [("acl/a", "P1", "a", ["a", "b"])]
     assert counts.dropped["works beyond per_venue"] == 1
