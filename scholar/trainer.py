@@ -24,6 +24,7 @@ from transformers import (
 
 from scholar.errors import ParamsError
 from scholar.params import Pretraining, Retriever, Run, Runtime, Summarizer
+from scholar.runtime import device
 from scholar.trackers import tracker_callbacks
 
 log = logging.getLogger(__name__)
@@ -108,7 +109,7 @@ def training_arguments(schedule: Schedule, settings: Settings, kind: type[Argume
         logging_nan_inf_filter=False,
         report_to="none",
         seed=settings.seed,
-        use_cpu=settings.runtime.level == "portable",
+        use_cpu=device(settings.runtime) == "cpu",  # without a GPU the library refuses bf16 unless told so
         bf16=settings.runtime.precision == "bf16",
         dataloader_pin_memory=False,
         disable_tqdm=not sys.stderr.isatty(),

@@ -297,3 +297,10 @@ def test_a_killed_pretraining_ends_in_the_same_bytes(tmp_path: Path) -> None:
     training = (folder / "metrics/plots/training/pretrained.csv").read_text(encoding="utf-8").splitlines()
     assert [line.split(",")[0] for line in training] == ["step", "3", "5", "6", "9"]
     assert not (folder / "metrics/plots/validation").exists()
+
+
+def test_bf16_trains_without_a_gpu(tmp_path: Path) -> None:
+    runtime = {"level": "native", "threads": 1, "precision": "bf16"}
+    folder = write_experiment(tmp_path, {"tiny-run": make_run()}, runtime=runtime)
+    finish(start_python(folder, "-m", "stages.finetune", "tiny-run"))
+    assert (folder / "models/tiny-run/model.safetensors").exists()
