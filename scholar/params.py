@@ -282,6 +282,23 @@ class Evaluation:
 
 @strict
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Leakage:
+    """When a text counts as known before the test, and how much of that is borne; shares are of rows.
+
+    `max_readable`: clue that a task counts -> share of the answers that may be read from their inputs by it.
+    """
+
+    shingle_letters: Positive
+    similarity: Rate
+    max_dropped: Fraction
+    overlap: Rate
+    min_letters: Positive
+    max_contaminated: Fraction
+    max_readable: dict[str, Fraction]
+
+
+@strict
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Params:
     """All of params.yaml. A data set's block is checked against the settings of its task, when it is prepared."""
 
@@ -290,6 +307,7 @@ class Params:
     trackers: list[Literal["tensorboard", "dvclive"]]
     sources: dict[str, Source]
     datasets: dict[str, dict[str, Any]]
+    leakage: Leakage
     pretraining: Pretraining
     training: dict[str, Any]
     runs: dict[str, Run]

@@ -19,10 +19,20 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What a reader saw and what it left out, by reason. Ends in the metrics of its stage."""
+    """What a reader saw and what it left out, by reason. Ends in the metrics of its stage.
+
+    `answers`: clue -> labels that it was tried on; `readable`: clue -> those that it gives away.
+    """
 
     read: Counter[str] = field(default_factory=Counter)
     dropped: Counter[str] = field(default_factory=Counter)
+    answers: Counter[str] = field(default_factory=Counter)
+    readable: Counter[str] = field(default_factory=Counter)
+
+    def add_clue(self, name: str, gives_away: bool) -> None:
+        """Count a label, and whether the clue of this name in the input gives it away."""
+        self.answers[name] += 1
+        self.readable[name] += gives_away
 
 
 def write_rows(rows: Iterable[Row], features: Features, path: Path) -> None:

@@ -27,6 +27,7 @@ class Task:
         read: (folder of the raw source, settings, seed, counts) -> (split, row) pairs; what is left out is counted in
             `counts`, with a reason.
         group: the column whose values never stand in two splits.
+        text: the column that tells whether two rows are the same: text, tokens or sentences.
         collection_features, read_collection: for search, what is searched: settings -> columns, and
             (folder, settings, seed, counts, ids that rows name) -> rows; None where the rows are all there is.
     """
@@ -36,6 +37,7 @@ class Task:
     label_origin: Literal["human", "parser", "distant", "behaviour", "author", "none"]
     read: Callable[[Path, Any, int, Counts], Iterator[tuple[str, Row]]]
     group: str
+    text: str
     collection_features: Callable[[Any], Features] | None = None
     read_collection: Callable[[Path, Any, int, Counts, set[str]], Iterator[Row]] | None = None
 

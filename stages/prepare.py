@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from scholar.errors import DataError, run
+from scholar.leakage import drop_near_duplicates
 from scholar.params import choose, load_params, validate
 from scholar.records import SPLITS, Counts, Row, write_json, write_rows
 from scholar.task import Task, load_task
@@ -27,6 +28,8 @@ def main() -> None:
     for split, row in task.read(Path("data/raw", settings.source), settings, params.seed, counts):
         splits[split].append(row)
     check_splits(name, task, splits)
+    splits = drop_near_duplicates(name, task.text, splits, params.leakage, counts)
+    check_readable(name, counts, params.leakage.max_readable)
     collection: list[Row] = []
     if task.read_collection is not None:
         needed = {id_ for rows in splits.values() for row in rows for id_ in row["relevant"]}
@@ -52,6 +55,10 @@ def main() -> None:
             "read": dict(counts.read),
             "dropped": dict(counts.dropped),
             "rows": {split: {"all": len(rows), **_per_label(rows)} for split, rows in splits.items()},
+            "readable": {
+                clue: {"answers": answers, "given_away": counts.readable[clue]}
+                for clue, answers in counts.answers.items()
+            },
             **({"collection": len(collection)} if collection else {}),
         },
         Path("metrics/prepare", f"{name}.json"),
@@ -65,7 +72,7 @@ def check_splits(name: str, task: Task, splits: dict[str, list[Row]]) -> None:
         DataError: one of these is not so; the message names the data set, the split and the id or group.
     """
     ids: set[str] = set()
-    home: dict[object, str] = {}
+    home: dict[object, tuple[str, str]] = {}
     for split, rows in splits.items():
         if not rows and not (task.label_origin == "none" and split == "test"):
             raise DataError(f"data set {name}: split {split} is empty; check its sizes and shares in params.yaml")
@@ -73,9 +80,27 @@ def check_splits(name: str, task: Task, splits: dict[str, list[Row]]) -> None:
             if row["id"] in ids:
                 raise DataError(f"data set {name}: id '{row['id']}' stands twice; every example needs its own")
             ids.add(row["id"])
-            other = home.setdefault(row[task.group], split)
+            other, twin = home.setdefault(row[task.group], (split, row["id"]))
             if other != split:
-                raise DataError(f"data set {name}: {task.group} '{row[task.group]}' stands in {other} and in {split}")
+                where = f"in {other} (row '{twin}') and in {split} (row '{row['id']}')"
+                raise DataError(f"data set {name}: {task.group} '{row[task.group]}' stands {where}; put it in one")
+
+
+def check_readable(name: str, counts: Counts, limits: dict[str, float]) -> None:
+    """No clue in the inputs gives more answers away than params.yaml allows.
+
+    Raises:
+        DataError: one does; the message names it, with both shares.
+        ParamsError: there is no limit for a clue.
+    """
+    for clue, answers in counts.answers.items():
+        limit = limits[choose("clue of leakage.max_readable", clue, list(limits))]
+        if counts.readable[clue] > limit * answers:
+            share = f"{counts.readable[clue]} of {answers} answers"
+            raise DataError(
+                f"data set {name}: {clue} gives {share} away; at most {limit} of them were expected "
+                f"(leakage.max_readable.{clue}); mask it in the inputs, or raise the limit and say why"
+            )
 
 
 def check_collection(name: str, splits: dict[str, list[Row]], collection: list[Row]) -> None:

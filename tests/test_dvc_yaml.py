@@ -28,6 +28,8 @@ def instances() -> list[tuple[str, str, list[str], list[str]]]:
             values |= {f"item.{name}": value for name, value in item.items()}
             deps = [fill(dep, values) for dep in body["deps"]]
             plugins = [fill(dep, values) for dep in body["deps"] if "${" in dep and dep.startswith("scholar/")]
+            if "scholar/tasks" in body["deps"]:  # all of them
+                plugins += [f"scholar/tasks/{file.name}" for file in (ROOT / "scholar/tasks").glob("*.py")]
             found.append((f"{name}@{key}", module, deps, plugins))
     return found
 

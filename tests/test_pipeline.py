@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from scholar.params import read_yaml
 from scholar.profile import copy_repository
 from tests.fixtures.aclsum import write_aclsum
-from tests.fixtures.commands import ROOT
+from tests.fixtures.commands import NO_SHINGLE, ROOT
 from tests.fixtures.tiny_bert import write_tiny_bert
 
 VARIED = {"LC_ALL": "C", "TZ": "Pacific/Chatham", "PYTHONHASHSEED": "7", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -45,6 +45,7 @@ def make_repository(folder: Path, sources: Path) -> Path:
     params["pretraining"] |= {"pairs_per_epoch": 16, "validation_pairs": 8, "max_tokens": 64, "batch_size": 8}
     params["training"] |= {"max_tokens": 64, "batch_size": 8}
     params["evaluation"]["views"] = {}
+    params["leakage"]["shingle_letters"] = NO_SHINGLE
     with (folder / "params.yaml").open("w", encoding="utf-8") as file:
         YAML().dump(params, file)
     return folder
@@ -87,7 +88,7 @@ def repository(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The repository after its first run."""
     folder = make_repository(tmp_path_factory.mktemp("one") / "papertrail", sources)
     ran = repro(folder)
-    assert len(ran) == 9  # 2 sources, 2 data sets, pretraining, 2 runs trained and evaluated
+    assert len(ran) == 10  # 2 sources, 2 data sets, contamination, pretraining, 2 runs trained and evaluated
     return folder
 
 
@@ -127,7 +128,7 @@ def test_one_warm_process_makes_the_same_bytes(repository: Path, sources: Path, 
 
 def test_metrics_are_numbers_without_machine_facts(repository: Path) -> None:
     files = sorted((repository / "metrics").rglob("*.json"))
-    assert len(files) == 7
+    assert len(files) == 8
 
     def leaves(value: Any) -> list[Any]:
         return [leaf for inner in value.values() for leaf in leaves(inner)] if isinstance(value, dict) else [value]

@@ -12,6 +12,7 @@ from typing import Any
 from scholar.corpora.jsonl import read_json_lines
 from scholar.corpora.s2orc import Paper, read_papers
 from scholar.errors import DataError
+from scholar.leakage import squash
 from scholar.records import Counts
 
 ROLES = ("challenge", "approach", "outcome")
@@ -34,7 +35,7 @@ def read_split_papers(folder: Path, counts: Counts) -> dict[str, list[Paper]]:
     """The papers of each split, and under "none" those that belong to no split.
 
     Raises:
-        DataError: as read_papers; a paper of a split has no file, or stands in two splits.
+        DataError: as read_papers; a paper of a split has no file, or stands in two splits, be it under two ids.
     """
     papers = {paper.id: paper for paper in read_papers(folder / "paper_jsons", counts)}
     splits: dict[str, list[Paper]] = {}
@@ -45,7 +46,9 @@ def read_split_papers(folder: Path, counts: Counts) -> dict[str, list[Paper]]:
             if id_ not in papers:
                 raise DataError(f"{place}: paper '{id_}' has no file in {folder / 'paper_jsons'}, or came before")
             splits[split].append(papers.pop(id_))
-    return {**splits, "none": list(papers.values())}
+    splits["none"] = list(papers.values())
+    _check_titles(splits, folder)
+    return splits
 
 
 def read_sentences(folder: Path) -> Iterator[tuple[str, Sentence]]:
@@ -80,6 +83,19 @@ def read_summaries(folder: Path) -> dict[str, dict[str, str]]:
                 raise DataError(f"{place}: summary.{lacking[0]}: a text was expected")
             summaries[str(row["id"])] = {role: written[role] for role in ROLES}
     return summaries
+
+
+def _check_titles(splits: dict[str, list[Paper]], folder: Path) -> None:
+    """A workshop paper that appears again at a conference has two ids and one title."""
+    home: dict[str, tuple[str, Paper]] = {}
+    for split, papers in splits.items():
+        for paper in papers:
+            other, twin = home.setdefault(squash(paper.title), (split, paper))
+            if other != split and squash(paper.title):
+                raise DataError(
+                    f"{folder}: papers '{twin.id}' of {other} and '{paper.id}' of {split} have one title, "
+                    f"'{paper.title}'; keep one of them, or both in one split"
+                )
 
 
 def _read_section(row: dict[str, Any], section: str, place: str) -> Iterator[Sentence]:

@@ -38,12 +38,13 @@ class Paragraph:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An entry of a bibliography."""
+    """An entry of a bibliography; `authors` are surnames."""
 
     id: str
     title: str
     year: int | None
     venue: str
+    authors: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,20 @@ class Paper:
 def normalise_title(title: str) -> str:
     """Lower case words and digits alone: what two printings of one title have in common."""
     return " ".join(re.findall(r"\w+", title.lower()))
+
+
+def has_title(text: str, entry: Entry) -> bool:
+    """Whether the words of the entry's title stand in the text."""
+    title = normalise_title(entry.title)
+    return bool(title) and f" {title} " in f" {normalise_title(text)} "
+
+
+def has_author_and_year(text: str, entry: Entry) -> bool:
+    """Whether the text cites the entry as authors do: its first author's surname, perhaps others, then the year."""
+    if not entry.year or not entry.authors or not entry.authors[0]:
+        return False
+    others = r"(\s+et\s+al\.?|,?\s+(and|&)\s+\w+)?"
+    return re.search(rf"\b{re.escape(entry.authors[0])}{others}[\s,(]*{entry.year}", text) is not None
 
 
 def sentence_bounds(text: str, spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
@@ -115,7 +130,8 @@ def _text(value: object) -> str:
 
 def _read_entry(key: str, raw: dict[str, Any]) -> Entry:
     year = int(raw["year"]) if raw["year"] else None  # the parser writes "" or null where it found none
-    return Entry(key, " ".join(_text(raw["title"]).split()), year, _text(raw["venue"] or ""))
+    authors = tuple(_text(author["last"]) for author in raw["authors"])
+    return Entry(key, " ".join(_text(raw["title"]).split()), year, _text(raw["venue"] or ""), authors)
 
 
 def _read_paragraph(

@@ -77,4 +77,4 @@ def _read_lines(folder: Path, settings: Settings, counts: Counts) -> Iterator[tu
             yield split, {"id": id_, "paper": str(row.get("paper", id_)), "text": row["text"], "label": row["label"]}
 
 
-TASK = Task(settings=Settings, features=features, label_origin="human", read=read, group="paper")
+TASK = Task(settings=Settings, features=features, label_origin="human", read=read, group="paper", text="text")

@@ -15,7 +15,15 @@ from typing import Literal
 from datasets import ClassLabel, Features, Value
 
 from scholar.corpora.aclsum import read_split_papers
-from scholar.corpora.s2orc import Entry, Paper, Paragraph, Span, normalise_title
+from scholar.corpora.s2orc import (
+    Entry,
+    Paper,
+    Paragraph,
+    Span,
+    has_author_and_year,
+    has_title,
+    normalise_title,
+)
 from scholar.params import Positive, Sizes, strict
 from scholar.records import Counts, Row
 from scholar.splits import draw, sample
@@ -69,6 +77,10 @@ def read(folder: Path, settings: Settings, seed: int, counts: Counts) -> Iterato
         counts.read["citations"] += len(queries)
         chosen = sample(usable, settings.queries.of(split), seed, "citation_linking")
         counts.dropped["citations not sampled"] += len(usable) - len(chosen)
+        for paper, paragraph, span in usable.values():
+            cited, context = paper.bibliography[str(span.target)], mask_context(paragraph, span, settings)
+            counts.add_clue("cited_title_in_context", has_title(context, cited))
+            counts.add_clue("cited_author_and_year_in_context", has_author_and_year(context, cited))
         for key, query in usable.items():
             if key in chosen:
                 yield from ((split, row) for row in _pairs(key, *query, settings, seed, split))
@@ -127,4 +139,4 @@ def mask_context(paragraph: Paragraph, span: Span, settings: Settings) -> str:
     return " ".join(f"{left} {middle} {right}".split())
 
 
-TASK = Task(settings=Settings, features=features, label_origin="parser", read=read, group="paper")
+TASK = Task(settings=Settings, features=features, label_origin="parser", read=read, group="paper", text="context")

@@ -134,4 +134,4 @@ def _read_columns(folder: Path, settings: Settings, counts: Counts) -> Iterator[
             yield split, {**row, "ner_tags": tags}
 
 
-TASK = Task(settings=Settings, features=features, label_origin="parser", read=read, group="paper")
+TASK = Task(settings=Settings, features=features, label_origin="parser", read=read, group="paper", text="tokens")

@@ -71,6 +71,8 @@ def read(folder: Path, settings: Settings, seed: int, counts: Counts) -> Iterato
         abstracts = {normalise_title(paper.title): paper.abstract for paper in splits[split]}
         works = _label(votes.keys() - taken, votes, counts)
         taken |= votes.keys()
+        for key, category in works.items():
+            counts.add_clue("venue_in_text", _category(f"{titles[key]} {abstracts.get(key, '')}", patterns) == category)
         chosen = sample(works, settings.examples.of(split), seed, "paper_category")
         counts.dropped["works not sampled"] += len(works) - len(chosen)
         for key in sorted(chosen):
@@ -97,4 +99,4 @@ def _label(keys: set[str], votes: dict[str, Counter[str]], counts: Counts) -> di
     return works
 
 
-TASK = Task(settings=Settings, features=features, label_origin="distant", read=read, group="id")
+TASK = Task(settings=Settings, features=features, label_origin="distant", read=read, group="id", text="title")

@@ -56,6 +56,9 @@ def read(folder: Path, settings: Settings, seed: int, counts: Counts) -> Iterato
         message = f"params.yaml: datasets: topic '{settings.topic}' is no regular expression: {error}"
         raise ParamsError(message) from None
     works = _read_works(folder, settings, topic, counts)
+    for title, _, interesting in works.values():
+        if interesting:
+            counts.add_clue("topic_in_title", topic.search(title) is not None)
     split_of = split_by_date([year for _, year, _ in works.values()], settings.train_share, settings.validation_share)
     for split in SPLITS:
         inside = sorted(key for key, (_, year, _) in works.items() if split_of[year] == split)
@@ -91,4 +94,4 @@ def _read_works(
     return works
 
 
-TASK = Task(settings=Settings, features=features, label_origin="behaviour", read=read, group="year")
+TASK = Task(settings=Settings, features=features, label_origin="behaviour", read=read, group="year", text="title")

@@ -63,4 +63,4 @@ def _sentences(text: str, min_words: int, counts: Counts) -> list[str]:
     return kept
 
 
-TASK = Task(settings=Settings, features=features, label_origin="none", read=read, group="paper")
+TASK = Task(settings=Settings, features=features, label_origin="none", read=read, group="paper", text="sentences")

@@ -21,7 +21,14 @@ from typing import Literal
 from datasets import Features, List, Value
 
 from scholar.corpora.aclsum import read_split_papers
-from scholar.corpora.s2orc import Paper, Paragraph, normalise_title, sentence_bounds
+from scholar.corpora.s2orc import (
+    Paper,
+    Paragraph,
+    has_author_and_year,
+    has_title,
+    normalise_title,
+    sentence_bounds,
+)
 from scholar.params import Positive, Sizes, strict
 from scholar.records import Counts, Row
 from scholar.splits import sample
@@ -107,14 +114,18 @@ def _citing_sentences(papers: list[Paper], settings: Settings, counts: Counts) -
                 cited = [s for s in paragraph.citations if start <= s.start < end]
                 if not cited:
                     continue
-                titles = [paper.bibliography[s.target].title for s in cited if s.target is not None]
-                relevant = sorted({key for key in map(normalise_title, titles) if key})
+                entries = [paper.bibliography[s.target] for s in cited if s.target is not None]
+                relevant = sorted({key for key in (normalise_title(entry.title) for entry in entries) if key})
                 query = _mask(paragraph, start, end, settings.mask_text)
                 if not relevant:
                     counts.dropped["citing sentences that the parser did not resolve"] += 1
                 elif len(query.split()) < settings.min_words:
                     counts.dropped[f"citing sentences under {settings.min_words} words"] += 1
                 else:
+                    counts.add_clue("cited_title_in_query", any(has_title(query, e) for e in entries))
+                    counts.add_clue(
+                        "cited_author_and_year_in_query", any(has_author_and_year(query, e) for e in entries)
+                    )
                     yield _row(f"{paper.id}/{number}/{start}", paper.id, query, relevant)
 
 
@@ -170,6 +181,7 @@ TASK = Task(
     label_origin="behaviour",
     read=read,
     group="paper",
+    text="query",
     collection_features=collection_features,
     read_collection=read_collection,
 )

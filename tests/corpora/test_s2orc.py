@@ -46,8 +46,8 @@ def test_reads_all_parts(folder: Path) -> None:
     assert (other.id, other.bibliography, other.abstract) == ("W19-1.a", {}, "")
     assert (read.id, read.title, read.abstract) == ("W19-1.b", "On Pebbles", "Short.")
     assert read.bibliography == {
-        "BIBREF0": Entry("BIBREF0", "A Work on Pebbles", 2001, "ACL"),
-        "BIBREF1": Entry("BIBREF1", "Another", None, ""),
+        "BIBREF0": Entry("BIBREF0", "A Work on Pebbles", 2001, "ACL", ("Adler",)),
+        "BIBREF1": Entry("BIBREF1", "Another", None, "", ("Brandt",)),
     }
     first, second = read.body
     assert first.text == "See Adler (2001) and [2], not [9]."

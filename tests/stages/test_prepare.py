@@ -109,6 +109,7 @@ def test_metrics_add_up(aclsum: Path, tmp_path: Path, told: Told) -> None:
     assert told("aclsum_intent") == ""
     assert json.loads((tmp_path / "metrics/prepare/aclsum_intent.json").read_text(encoding="utf-8")) == {
         "read": {"sentences": 56},
+        "readable": {},
         "dropped": {"sentences with 0 roles": 7, "sentences with 2 roles": 7, "texts not sampled": 0},
         "rows": {
             "train": {"all": 18, "approach": 6, "challenge": 6, "outcome": 6},
@@ -257,7 +258,9 @@ def test_cut_off_lines_of_labels(tmp_path: Path, told: Told) -> None:
 def test_one_paper_in_two_files_of_labels(tmp_path: Path, told: Told) -> None:
     line = '{"text": "a", "label": "method", "paper": "W1"}'
     use_jsonl(tmp_path, {"train": line, "test": line})
-    assert told("quotes") == "error: data set quotes: paper 'W1' stands in train and in test"
+    assert told("quotes") == (
+        "error: data set quotes: paper 'W1' stands in train (row 'train/0') and in test (row 'test/0'); put it in one"
+    )
 
 
 def test_spans_that_do_not_fit_are_counted(aclsum: Path, tmp_path: Path, told: Told) -> None:
@@ -355,7 +358,11 @@ def test_check_of_splits() -> None:
         (text, {"train": []}, "data set x: split train is empty"),
         (intent, {"train": rows_of("a", "a")}, "data set x: id 'a' stands twice"),
         (intent, {"test": rows_of("a", paper="R")}, "data set x: id 'a' stands twice"),
-        (intent, {"test": rows_of("d", paper="P")}, "data set x: paper 'P' stands in train and in test"),
+        (
+            intent,
+            {"test": rows_of("d", paper="P")},
+            "data set x: paper 'P' stands in train .row 'a'. and in test .row 'd'.",
+        ),
     ]:
         with pytest.raises(DataError, match=expected):
             prepare.check_splits("x", task, {**good, **change})

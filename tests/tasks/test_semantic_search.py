@@ -126,7 +126,7 @@ def test_a_sentence_of_10_000_words_is_a_query(tmp_path: Path) -> None:
 def test_papers_that_have_next_to_nothing(tmp_path: Path) -> None:
     body = paragraph("colorlinks=true, linkcolor=blue, citecolor=blue, filecolor=magenta, urlcolor=blue 2")
     assert read_one(tmp_path, body, paragraph("")) == []
-    assert [row["id"] for row in collect(tmp_path)] == ["a title", "edges of stones", "the long valley"]
+    assert [row["id"] for row in collect(tmp_path)] == ["a title of p1", "edges of stones", "the long valley"]
 
 
 def test_queries_of_the_fixture(aclsum: Path) -> None:
