@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scholar.corpora.s2orc import Entry, Span, normalise_title, read_papers, sentence_bounds
+from scholar.corpora.s2orc import (
+    Entry,
+    Span,
+    has_author_and_year,
+    has_title,
+    normalise_title,
+    read_papers,
+    sentence_bounds,
+)
 from scholar.errors import DataError
 from scholar.records import Counts
 from tests.fixtures.aclsum import change_json, paper, paper_file, paragraph, write_papers
@@ -190,3 +198,26 @@ def test_sentences_cover_the_text_and_cut_no_span(text: str, drawn: list[tuple[i
     assert [start for start, _ in bounds] == [0, *(end for _, end in bounds[:-1])]
     assert bounds[-1][1] == len(text)
     assert not any(first < end < last for _, end in bounds for first, last in spans)
+
+
+@pytest.mark.parametrize(
+    ("text", "title", "cited"),
+    [
+        ("as Müller (2001) said", False, True),
+        ("as Müller et al. ( 2001)'s sieve", False, True),
+        ("(Müller, 2001b; Adler, 1999)", False, True),
+        ("(Adler, 1999; Müller and Adler, 2001)", False, True),
+        ("(Müller, 1999; Adler, 2001)", False, False),
+        ("in 2001, Müller", False, False),
+        ("(Adler and Müllers, 2001)", False, False),
+        ("we use Wet, pebbles!", True, False),
+        ("we use wet pebbles2", False, False),
+    ],
+)
+def test_what_gives_a_cited_work_away(text: str, title: bool, cited: bool) -> None:
+    entry = Entry("BIBREF0", "Wet Pebbles", 2001, "ACL", ("Müller", "Adler"))
+    assert has_title(text, entry) is title
+    assert has_author_and_year(text, entry) is cited
+    for bare in (Entry("b", "", None, "", ()), Entry("b", "?", 2001, "", ("",))):
+        assert not has_title(text, bare)
+        assert not has_author_and_year(text, bare)

@@ -368,6 +368,93 @@ def test_check_of_splits() -> None:
             prepare.check_splits("x", task, {**good, **change})
 
 
+def test_copies_of_a_test_row_leave_the_training_rows(tmp_path: Path, told: Told) -> None:
+    text = "Round pebbles are hard to tell apart when they are wet"
+    training = [text.upper(), text, *(f"Valley {n} has {n * 31} pebbles of {n * 77} grams" for n in range(9))]
+    lines = {"train": training, "test": [f"{text} .", "Nothing like it stands elsewhere"]}
+    use_jsonl(tmp_path, {split: "\n".join(json.dumps({"text": t, "label": "method"}) for t in texts)
+                         for split, texts in lines.items()})  # fmt: skip
+    params = json.loads((tmp_path / "params.yaml").read_text())
+    params["leakage"] |= {"shingle_letters": 8, "max_dropped": 0.2}
+    (tmp_path / "params.yaml").write_text(json.dumps(params))
+    assert told("quotes") == ""
+    metrics = json.loads((tmp_path / "metrics/prepare/quotes.json").read_text(encoding="utf-8"))
+    assert metrics["dropped"]["train rows like one of test"] == 2
+    assert {split: rows["all"] for split, rows in metrics["rows"].items()} == {"train": 9, "validation": 1, "test": 2}
+    folder = tmp_path / "data/prepared/citation_intent/quotes"
+    assert read_rows(folder / "train.parquet")["text"][:] == lines["train"][2:]
+
+    params["leakage"]["max_dropped"] = 0.1
+    (tmp_path / "params.yaml").write_text(json.dumps(params))
+    assert "2 of 11 rows of train stand in a later split, too, such as 'train/0' and 'test/0' of test" in told("quotes")
+
+
+def test_one_paper_in_a_workshop_and_at_a_conference(aclsum: Path, told: Told) -> None:
+    change_json(paper_file(aclsum, "train", 1), lambda raw: raw.update(title="Wäshing the Wet-Pebbles"))
+    change_json(paper_file(aclsum, "test"), lambda raw: raw.update(title="washing the wet pebbles"))
+    for name in ("aclsum_ner", "aclsum_text"):
+        expected = "papers '2020.train-main.1' of train and '2020.test-main.0' of test have one title, 'washing the wet"
+        assert expected in told(name)
+
+
+def test_an_answer_that_the_input_tells(aclsum: Path, tmp_path: Path, told: Told) -> None:
+    assert told("aclsum_linking") == ""
+    file = tmp_path / "metrics/prepare/aclsum_linking.json"
+    readable = json.loads(file.read_text(encoding="utf-8"))["readable"]
+    assert readable["cited_author_and_year_in_context"] == {"answers": 7 * 6, "given_away": 0}
+
+    write_params(tmp_path, lambda params: params["datasets"]["aclsum_linking"].update(mask="none"))
+    expected = "data set aclsum_linking: cited_author_and_year_in_context gives 42 of 42 answers away; at most 0.02 of"
+    assert expected in told("aclsum_linking")
+
+    def give_up(params: dict[str, Any]) -> None:
+        params["datasets"]["aclsum_linking"]["mask"] = "none"
+        params["leakage"]["max_readable"]["cited_author_and_year_in_context"] = 1.0
+
+    write_params(tmp_path, give_up)
+    assert told("aclsum_linking") == ""
+
+    write_params(tmp_path, lambda params: params["leakage"]["max_readable"].pop("cited_title_in_context"))
+    assert "unknown clue of leakage.max_readable 'cited_title_in_context'" in told("aclsum_linking")
+
+
+def test_a_venue_in_every_title(aclsum: Path, told: Told) -> None:
+    def add_venue(raw: Json) -> None:
+        for entry in raw["pdf_parse"]["bib_entries"].values():
+            entry["title"] += f". In {entry['venue']}"
+
+    for split, size in (("train", 3), ("validation", 2), ("test", 2)):
+        for number in range(size):
+            change_json(paper_file(aclsum, split, number), add_venue)
+    assert "data set aclsum_category: venue_in_text gives" in told("aclsum_category")
+
+
+def test_a_topic_in_every_title_of_interest(aclsum: Path, told: Told) -> None:
+    def add_topic(raw: Json) -> None:
+        if "Translating" in raw["title"]:
+            for entry in raw["pdf_parse"]["bib_entries"].values():
+                entry["title"] += " in translation"
+
+    for split, size in (("train", 3), ("validation", 2), ("test", 2), ("none", 1)):
+        for number in range(size):
+            change_json(paper_file(aclsum, split, number), add_topic)
+    assert "data set aclsum_interest: topic_in_title gives" in told("aclsum_interest")
+
+
+def test_titles_in_every_query(aclsum: Path, told: Told) -> None:
+    def add_title(raw: Json) -> None:
+        for part in raw["pdf_parse"]["body_text"]:
+            cited = [s["ref_id"] for s in part["cite_spans"] if s["ref_id"]]
+            part["text"] = part["text"].rstrip(".") + "".join(
+                f", and {raw['pdf_parse']['bib_entries'][id_]['title'].upper()}" for id_ in cited
+            )
+
+    for split, size in (("train", 3), ("validation", 2), ("test", 2)):
+        for number in range(size):
+            change_json(paper_file(aclsum, split, number), add_title)
+    assert "data set aclsum_search: cited_title_in_query gives" in told("aclsum_search")
+
+
 def test_a_collection_stands_beside_its_queries(aclsum: Path, tmp_path: Path, told: Told) -> None:
     assert told("aclsum_search") == ""
     folder = tmp_path / "data/prepared/semantic_search/aclsum_search"
