@@ -249,6 +249,20 @@ def precision_recall_points(labels: ArrayLike, scores: ArrayLike, points: int) -
 def ranking_scores(queries: ArrayLike, labels: ArrayLike, scores: ArrayLike) -> dict[str, float]:
     """Score how high relevant candidates rank among those of their query; each row is one (query, candidate).
 
+    Returns:
+        The means over the queries of what `query_scores` gives, how many queries there are, and candidates_per_query.
+
+    Raises:
+        DataError: as `query_scores`.
+    """
+    ids, per_query = query_scores(queries, labels, scores)
+    means = {name: float(values.mean()) for name, values in per_query.items()}
+    return {**means, "queries": len(ids), "candidates_per_query": np.size(scores) / len(ids)}
+
+
+def query_scores(queries: ArrayLike, labels: ArrayLike, scores: ArrayLike) -> tuple[NDArray[Any], dict[str, Floats]]:
+    """Score each query by how high its relevant candidates rank.
+
     Among equal scores the relevant ones come last, so that a constant score earns nothing.
 
     Args:
@@ -257,8 +271,8 @@ def ranking_scores(queries: ArrayLike, labels: ArrayLike, scores: ArrayLike) -> 
         scores: (n,), higher ranks earlier.
 
     Returns:
-        mrr, the mean over queries of 1 / rank of the best-ranked relevant candidate; recall@k, the mean over queries of
-        the share of their relevant candidates that rank within k; how many queries there are; candidates_per_query.
+        The (queries,) ids, and (queries,) values of mrr, 1 / rank of the best-ranked relevant candidate, and of
+        recall@k, the share of the relevant candidates that rank within k.
 
     Raises:
         DataError: no row, a query without a relevant candidate, or a score that is not finite.
@@ -279,11 +293,9 @@ def ranking_scores(queries: ArrayLike, labels: ArrayLike, scores: ArrayLike) -> 
     best = np.full(len(ids), len(labels))
     np.minimum.at(best, query_of[labels == 1], rank[labels == 1])
     recalls = {
-        f"recall@{k}": float((np.bincount(query_of, weights=labels * (rank <= k)) / relevant_per_query).mean())
-        for k in RECALL_DEPTHS
+        f"recall@{k}": np.bincount(query_of, weights=labels * (rank <= k)) / relevant_per_query for k in RECALL_DEPTHS
     }
-    counts = {"queries": len(ids), "candidates_per_query": len(labels) / len(ids)}
-    return {"mrr": float((1 / best).mean()), **recalls, **counts}
+    return ids, {"mrr": 1 / best, **recalls}
 
 
 def _cuts(labels: Integers, scores: Floats) -> tuple[Floats, Integers, Integers]:

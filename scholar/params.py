@@ -278,6 +278,10 @@ class Evaluation:
     calibration_bins: Positive
     plot_points: Positive
     most_wrong: NotNegative
+    temperature: Literal["none", "validation"]
+    replicates: Annotated[int, Field(ge=100)]
+    level: Rate
+    power: Rate
 
 
 @strict

@@ -7,22 +7,20 @@ from typing import Any
 
 from tabulate import tabulate
 
+from scholar.comparison import verdict
 from scholar.errors import ScholarError, run
 from scholar.params import Params, load_params
 from scholar.records import write_text
+from scholar.samples import SEARCH
 from scholar.task import load_task
 
 README = Path("README.md")
-PRIMARY = {  # what a head's runs are compared by; a binary classifier by average precision
-    "token_classification": "f1",
-    "sequence_classification": "macro_f1",
-    "pair_classification": "mrr",
-}
 NAMES = {
     "f1": "entity F1",
     "macro_f1": "macro-F1",
     "mrr": "MRR",
     "average_precision": "average precision",
+    "rougeL": "ROUGE-L",
     "memorised": "memorised mentions",
     "tfidf": "TF-IDF + logistic regression",
     "majority": "majority class",
@@ -36,8 +34,8 @@ WRITERS = {
     "model": "tuned model",
     "oracle": "oracle extract",
 }
-RETRIEVAL = ("ndcg@10", "mrr@10", "map@100", "recall@10", "recall@100")
-SUMMARY = ("rouge1", "rouge2", "rougeL", "rougeLsum", "new_bigrams", "repeated_trigrams", "words")
+WRITTEN = ("rouge1", "rouge2", "rougeL", "rougeLsum", "new_bigrams", "repeated_trigrams", "words")
+COMPARISONS = Path("metrics/comparisons.json")
 CRANFIELD = Path("benchmarks/cranfield.json")
 
 
@@ -51,6 +49,7 @@ def main() -> None:
     new = old
     tables = {
         "results": result_table(params),
+        "comparisons": comparison_table(params),
         "search": search_table(params),
         "summaries": summary_table(params),
         "data": data_table(params),
@@ -78,21 +77,48 @@ def replace_block(text: str, name: str, table: str) -> str:
 
 
 def result_table(params: Params) -> str:
-    """A row per run and view: the model on test beside its baselines, and which is ahead."""
+    """A row per run and view: the model on test beside its baselines, and its verdict against the best of them."""
     rows = []
-    for name, settings in params.runs.items():
+    comparisons = read_metrics(COMPARISONS)
+    for name in params.runs:
         for view, scores in read_metrics(Path("metrics", f"{name}.json")).items():
             systems = {key: value for key, value in scores.items() if isinstance(value, dict)}
-            metric = "average_precision" if "average_precision" in systems["model"] else PRIMARY[settings.head]
-            model = systems.pop("model")[metric]
+            compared = comparisons[name][view]
+            metric = next(metric for other in systems.keys() & compared.keys() for metric in compared[other])
+            model = systems.pop("model")
             best = max(systems, key=lambda system: systems[system][metric])
-            others = ", ".join(f"{NAMES[system]} {given[metric]:.3f}" for system, given in systems.items())
-            verdict = "model" if model > systems[best][metric] else f"**baseline** ({NAMES[best]})"
-            shown = name if view == "test" else f"{name}, shown {view.replace('_', ' and ')}"
-            rows.append([shown, NAMES[metric], f"{model:.3f}", others, verdict])
-    return tabulate(
-        rows, ["run", "test score", "model", "baselines", "ahead"], tablefmt="github", disable_numparse=True
-    )
+            others = ", ".join(f"{NAMES[system]} {with_interval(given, metric)}" for system, given in systems.items())
+            told = verdict(compared[best][metric], params.evaluation.level)
+            rows.append([title(name, view), NAMES[metric], with_interval(model, metric), others, told])
+    headers = ["run", "test score", "model", "baselines", "model against the best baseline"]
+    return tabulate(rows, headers, tablefmt="github", disable_numparse=True)
+
+
+def comparison_table(params: Params) -> str:
+    """A row per comparison that is not in the table of results: between encoders, and of search and summary systems."""
+    rows = []
+    for name, views in read_metrics(COMPARISONS).items():
+        for view, others in views.items():
+            systems = {**SEARCHERS, **WRITERS} if name not in params.runs else {}
+            for other, metrics in others.items():
+                for metric, numbers in metrics.items() if other in systems or other not in NAMES else ():
+                    effect = f"{numbers['effect']:+.3f} [{numbers['low']:+.3f}, {numbers['high']:+.3f}]"
+                    told = verdict(numbers, params.evaluation.level)
+                    against = systems.get(other, other)
+                    row = [title(name, view), against, NAMES.get(metric, metric), effect, f"{numbers['p_holm']:.4f}"]
+                    rows.append([*row, told])
+    headers = ["model", "against", "score", "difference", "p (Holm)", "verdict"]
+    return tabulate(rows, headers, tablefmt="github", disable_numparse=True)
+
+
+def title(name: str, view: str) -> str:
+    """How a run and what it was shown are called."""
+    return name if view == "test" else f"{name}, shown {view.replace('_', ' and ')}"
+
+
+def with_interval(scores: dict[str, float], metric: str) -> str:
+    """`0.730 [0.690, 0.765]`."""
+    return f"{scores[metric]:.3f} [{scores[f'{metric}_low']:.3f}, {scores[f'{metric}_high']:.3f}]"
 
 
 def search_table(params: Params) -> str:
@@ -107,11 +133,11 @@ def search_table(params: Params) -> str:
     rows = []
     for name, systems in results.items():
         scores = {system: systems[system] for system in SEARCHERS}
-        best = {measure: max(given[measure] for given in scores.values()) for measure in RETRIEVAL}
+        best = {measure: max(given[measure] for given in scores.values()) for measure in SEARCH}
         for system, given in scores.items():
-            cells = [f"**{given[m]:.3f}**" if given[m] == best[m] else f"{given[m]:.3f}" for m in RETRIEVAL]
+            cells = [f"**{given[m]:.3f}**" if given[m] == best[m] else f"{given[m]:.3f}" for m in SEARCH]
             rows.append([name, SEARCHERS[system], *cells])
-    return tabulate(rows, ["queries", "system", *RETRIEVAL], tablefmt="github", disable_numparse=True)
+    return tabulate(rows, ["queries", "system", *SEARCH], tablefmt="github", disable_numparse=True)
 
 
 def summary_table(params: Params) -> str:
@@ -120,9 +146,9 @@ def summary_table(params: Params) -> str:
     for name in params.summarizers:
         test = read_metrics(Path("metrics", f"{name}.json"))["test"]
         for system, shown in WRITERS.items():
-            cells = [f"{test[system][m]:.0f}" if m == "words" else f"{test[system][m]:.3f}" for m in SUMMARY]
+            cells = [f"{test[system][m]:.0f}" if m == "words" else f"{test[system][m]:.3f}" for m in WRITTEN]
             rows.append([name, shown, *cells])
-    headers = ["summarizer", "system", *(measure.replace("_", " ") for measure in SUMMARY)]
+    headers = ["summarizer", "system", *(measure.replace("_", " ") for measure in WRITTEN)]
     return tabulate(rows, headers, tablefmt="github", disable_numparse=True)
 
 

@@ -1,7 +1,7 @@
 """From predictions to numbers: the model's scores beside its baselines', the plots, and the worst mistakes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,10 @@ from scholar.heads import join_inputs
 from scholar.params import Evaluation, Run
 from scholar.plots import Cell
 from scholar.records import Row
+from scholar.samples import intervals, paper_of
 
 Plots = dict[str, Sequence[Mapping[str, Cell]]]
+PAIR = ("id", "query", "label", "sampled")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +38,14 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Scores by system ("model" and each baseline), plots as file name -> rows, mistakes with the worst first."""
+    """What is made of an outcome: scores and predictions by system ("model" and each baseline), plots and mistakes.
+
+    Predictions are those that were scored: a binary decision is the one at the threshold. Plots are file name -> rows;
+    of the mistakes, the worst come first.
+    """
 
     scores: dict[str, dict[str, Any]]
+    predictions: dict[str, list[Row]]
     plots: Plots
     mistakes: list[dict[str, str]]
 
@@ -49,10 +56,17 @@ def needs_validation(head: str, names: list[str]) -> bool:
 
 
 def score(outcome: Outcome) -> Report:
-    """Score a run in the way that its head is read."""
-    if outcome.run.head == "sequence_classification" and len(outcome.names) == 2:
-        return score_screening(outcome)
-    return SCORERS[outcome.run.head](outcome)
+    """Score a run in the way that its head is read, and tell how sure the scores are."""
+    binary = outcome.run.head == "sequence_classification" and len(outcome.names) == 2
+    report = score_screening(outcome) if binary else SCORERS[outcome.run.head](outcome)
+    predictions, scores = {}, {}
+    for system, rows in report.predictions.items():
+        predictions[system] = [
+            {**row, "paper": paper_of(given), "system": system} for row, given in zip(rows, outcome.test, strict=True)
+        ]
+        ends = intervals(predictions[system], outcome.evaluation, outcome.seed)
+        scores[system] = {**report.scores[system], **ends}
+    return replace(report, scores=scores, predictions=predictions)
 
 
 def score_entities(outcome: Outcome) -> Report:
@@ -66,6 +80,11 @@ def score_entities(outcome: Outcome) -> Report:
         "model": metrics.entity_scores(references, predicted),
         "memorised": metrics.entity_scores(references, memorised),
     }
+    said = [
+        {**p, "predicted_tags": tags, "mention_probabilities": [float(tag != "O") for tag in tags]}
+        for p, tags in zip(outcome.test_predictions, memorised, strict=True)
+    ]
+    predictions = {"model": outcome.test_predictions, "memorised": said}
     wrong = [
         (sum(a != b for a, b in zip(p["tags"], p["predicted_tags"], strict=True)), row, p)
         for row, p in zip(outcome.test, outcome.test_predictions, strict=True)
@@ -81,7 +100,7 @@ def score_entities(outcome: Outcome) -> Report:
     pairs = [pair for tags in zip(references, predicted, strict=True) for pair in zip(*tags, strict=True)]
     types = [(actual[2:] or "none", guess[2:] or "none") for actual, guess in pairs]
     plots["confusion"] = [{"actual": a, "predicted": b} for a, b in types if (a, b) != ("none", "none")]
-    return Report(scores, plots, mistakes[: outcome.evaluation.most_wrong])
+    return Report(scores, predictions, plots, mistakes[: outcome.evaluation.most_wrong])
 
 
 def mark(tokens: list[str], tags: list[str]) -> str:
@@ -106,8 +125,17 @@ def score_classes(outcome: Outcome) -> Report:
         name: metrics.classification_scores(labels, given, outcome.names, bins) for name, given in systems.items()
     }
     predicted = probabilities.argmax(axis=1)
+    predictions = {name: class_rows(outcome.test, given, given.argmax(axis=1)) for name, given in systems.items()}
     plots = draw_plots(labels, probabilities, outcome.names, outcome.evaluation)
-    return Report(scores, plots, class_mistakes(outcome, probabilities, predicted))
+    return Report(scores, predictions, plots, class_mistakes(outcome, probabilities, predicted))
+
+
+def class_rows(rows: list[Row], probabilities: Any, predicted: Any) -> list[Row]:
+    """Predictions of one system; probabilities (rows, classes), predicted (rows,)."""
+    return [
+        {"id": row["id"], "label": row["label"], "prediction": int(guess), "probabilities": p.tolist()}
+        for row, p, guess in zip(rows, probabilities, predicted, strict=True)
+    ]
 
 
 def score_screening(outcome: Outcome) -> Report:
@@ -120,15 +148,16 @@ def score_screening(outcome: Outcome) -> Report:
         "tfidf": (tfidf(outcome, outcome.validation), tfidf(outcome, outcome.test)),
         "majority": tuple(baselines.majority(train, classes, n) for n in (len(validation_labels), len(labels))),
     }
-    scores, thresholds = {}, {}
+    scores, decided, predictions = {}, {}, {}
     for name, (validation, test) in systems.items():
-        thresholds[name] = metrics.best_threshold(validation_labels, validation[:, 1])
-        scores[name] = metrics.screening_scores(labels, test[:, 1], thresholds[name])
-    probabilities = systems["model"][1]
-    predicted = (probabilities[:, 1] >= thresholds["model"]).astype(int)
+        threshold = metrics.best_threshold(validation_labels, validation[:, 1])
+        scores[name] = metrics.screening_scores(labels, test[:, 1], threshold)
+        decided[name] = (test[:, 1] >= threshold).astype(int)
+        predictions[name] = class_rows(outcome.test, test, decided[name])
+    probabilities, predicted = systems["model"][1], decided["model"]
     plots = draw_plots(labels, probabilities, outcome.names, outcome.evaluation)
     plots["confusion"] = metrics.confusion_rows(labels, predicted, outcome.names)
-    return Report(scores, plots, class_mistakes(outcome, probabilities, predicted))
+    return Report(scores, predictions, plots, class_mistakes(outcome, probabilities, predicted))
 
 
 def score_pairs(outcome: Outcome) -> Report:
@@ -146,17 +175,27 @@ def score_pairs(outcome: Outcome) -> Report:
     end = len(outcome.validation)
     drawn = np.array([row["sampled"] for row in outcome.validation])
     scores: dict[str, dict[str, Any]] = {}
+    predictions: dict[str, list[Row]] = {}
     for name, values in {"model": given, "bm25": bm25}.items():  # (validation and test pairs,)
         threshold = metrics.best_threshold(labels_of(outcome.validation)[drawn], values[:end][drawn])
         pair = metrics.pair_scores(labels[sampled], values[end:][sampled], threshold)
         ranking = metrics.ranking_scores(queries, labels, values[end:])
-        scores[name] = {**ranking, "pair": {**pair, "threshold": threshold}}
+        scores[name] = {**ranking, **{f"pair_{key}": value for key, value in pair.items()}, "pair_threshold": threshold}
+        predictions[name] = pair_rows(outcome.test, values[end:], threshold)
     probabilities = given[end:]
     two = np.stack([1 - probabilities, probabilities], axis=1)[sampled]  # (pairs, classes)
     plots = draw_plots(labels[sampled], two, outcome.names, outcome.evaluation)
-    decided = (two[:, 1] >= scores["model"]["pair"]["threshold"]).astype(int)
+    decided = (two[:, 1] >= scores["model"]["pair_threshold"]).astype(int)
     plots["confusion"] = metrics.confusion_rows(labels[sampled], decided, outcome.names)
-    return Report(scores, plots, pair_mistakes(outcome, probabilities))
+    return Report(scores, predictions, plots, pair_mistakes(outcome, probabilities))
+
+
+def pair_rows(rows: list[Row], scores: Any, threshold: float) -> list[Row]:
+    """Predictions of one system; scores (rows,)."""
+    return [
+        {**{key: row[key] for key in PAIR}, "score": float(value), "prediction": int(value >= threshold)}
+        for row, value in zip(rows, scores, strict=True)
+    ]
 
 
 def draw_plots(labels: Any, probabilities: Any, names: list[str], evaluation: Evaluation) -> Plots:

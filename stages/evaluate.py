@@ -1,4 +1,4 @@
-"""Predict, then score: predictions/<run>/ (one row per example), metrics/<run>.json, plots, and the worst mistakes."""
+"""Predict, then score: predictions/<run>/ (rows by system), metrics/<run>.json, plots, and the worst mistakes."""
 
 import argparse
 import shutil
@@ -7,6 +7,7 @@ from pathlib import Path
 from datasets import Dataset
 
 from scholar.batching import predict_logits
+from scholar.calibration import fit_temperature
 from scholar.encoding import check_columns, encode_rows, load_tokenizer
 from scholar.errors import run as run_command
 from scholar.params import choose, load_params
@@ -39,19 +40,26 @@ def main() -> None:
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
 
-    def predict(split: str, file: str, shown: list[str]) -> tuple[list[Row], int]:
+    def predict(split: str, shown: list[str], temperature: float | None) -> tuple[list[Row], int, float]:
+        """Predictions, how many rows were cut, and the temperature, which is fitted here if it is None."""
         items, cut = encode_rows(head, rows[split], tokenizer, run, frozenset(run.inputs) - frozenset(shown))
         logits = predict_logits(model, items, head.build_collator(tokenizer), params.evaluation.batch_size)
-        predictions = head.decode(rows[split], items, logits, names)
-        write_rows(predictions, Dataset.from_list(predictions).features, part / f"{file}.parquet")
-        return predictions, cut
+        chosen = fit_temperature(items, logits) if temperature is None else temperature
+        return head.decode(rows[split], items, [given / chosen for given in logits], names), cut, chosen
 
+    def write(predictions: list[Row], file: str) -> None:
+        write_rows(predictions, Dataset.from_list(predictions).features, part / f"{file}.parquet")
+
+    scaled = params.evaluation.temperature == "validation"
     reports: dict[str, Report] = {}
     results: dict[str, object] = {}
     for view, shown in sorted(views.items()):
-        test, cut = predict("test", view, shown)
-        file = "validation" if view == "test" else f"validation_{view}"
-        validation = predict("validation", file, shown)[0] if needs_validation(run.head, names) else []
+        validation: list[Row] = []
+        temperature = 1.0
+        if scaled or needs_validation(run.head, names):
+            validation, _, temperature = predict("validation", shown, None if scaled else 1.0)
+            write(validation, "validation" if view == "test" else f"validation_{view}")
+        test, cut, _ = predict("test", shown, temperature)
         reports[view] = score(
             Outcome(
                 run=run,
@@ -66,7 +74,9 @@ def main() -> None:
                 evaluation=params.evaluation,
             )
         )
-        results[view] = {**reports[view].scores, "examples": len(test), "examples_cut": cut}
+        write([row for told in reports[view].predictions.values() for row in told], view)
+        counts = {"examples": len(test), "examples_cut": cut}
+        results[view] = {**reports[view].scores, **counts, **({"temperature": temperature} if scaled else {})}
     write_text("\n".join(describe(name, view, report) for view, report in reports.items()), part / "errors.md")
 
     shutil.rmtree(folder, ignore_errors=True)  # everything is scored: from here on it is only put in place

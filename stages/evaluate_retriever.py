@@ -16,6 +16,7 @@ from scholar.plots import write_csv
 from scholar.ranking import MEASURES, Integers, bm25_ranking, fuse, mean_scores, retrieval_scores, top
 from scholar.records import Row, read_rows, write_json, write_rows, write_text
 from scholar.runtime import device, start
+from scholar.samples import intervals, paper_of
 
 CUTS = (1, 2, 3, 5, 10, 20, 30, 50, 70, 100)  # ranks at which recall is drawn
 
@@ -54,15 +55,21 @@ def main() -> None:
         s: {row["id"]: [ids[i] for i in best if i >= 0] for row, best in zip(test, ranked[s], strict=True)}
         for s in ranked
     }
+    papers = {row["id"]: paper_of(row) for row in test}
+
+    def summarize(per_query: dict[str, dict[str, float]]) -> dict[str, float]:
+        given = [{"id": query, "paper": papers[query], **values} for query, values in per_query.items()]
+        return {**mean_scores(per_query), **intervals(given, params.evaluation, params.seed)}
+
     scores = {system: retrieval_scores(qrels, found) for system, found in lists.items()}
-    results: dict[str, object] = {system: mean_scores(per_query) for system, per_query in scores.items()}
+    results: dict[str, object] = {system: summarize(per_query) for system, per_query in scores.items()}
     seen = {document for row in train for document in row["relevant"]}
     for part, wanted in {"seen": seen, "unseen": set(ids) - seen}.items():
         judged = {query: {d: 1 for d in relevant if d in wanted} for query, relevant in qrels.items()}
         judged = {query: relevant for query, relevant in judged.items() if relevant}
         if judged:
             results[part] = {
-                s: mean_scores(retrieval_scores(judged, without_others(judged, qrels, found)))
+                s: summarize(retrieval_scores(judged, without_others(judged, qrels, found)))
                 for s, found in lists.items()
             }
     counts = {"documents": len(ids), "documents_seen_in_training": len(seen), "texts_cut": cut}
@@ -71,12 +78,19 @@ def main() -> None:
     part_folder = folder.with_name(folder.name + ".part")
     shutil.rmtree(part_folder, ignore_errors=True)
     rows: list[Row] = [
-        {"id": row["id"], "system": s, "ranked": lists[s][row["id"]], **scores[s][row["id"]]}
+        {
+            "id": row["id"],
+            "paper": papers[row["id"]],
+            "system": s,
+            "ranked": lists[s][row["id"]],
+            **scores[s][row["id"]],
+        }
         for s in lists
         for row in test
     ]
     columns = {measure: Value("float64") for measure in MEASURES}
-    features = Features(id=Value("string"), system=Value("string"), ranked=List(Value("string")), **columns)
+    texts_of = {column: Value("string") for column in ("id", "paper", "system")}
+    features = Features(**texts_of, ranked=List(Value("string")), **columns)
     write_rows(rows, features, part_folder / "test.parquet")
     titles = {document["id"]: document["title"] for document in collection}
     write_text(describe(name, test, lists, titles, params.evaluation.most_wrong), part_folder / "errors.md")

@@ -16,6 +16,7 @@ from scholar.heads.generation import fit_source, load_model, load_tokenizer, wri
 from scholar.params import choose, load_params
 from scholar.records import Row, read_rows, write_json, write_rows, write_text
 from scholar.runtime import device, start
+from scholar.samples import intervals, paper_of
 from scholar.summaries import EXTRACTORS, mean_scores, oracle, score_summaries
 
 OPENING = 3  # sentences of a source that are shown
@@ -46,17 +47,20 @@ def main() -> None:
     texts["oracle"] = [oracle(row["source"], row["target"], words) for row in test]
 
     scores = {system: score_summaries(test, given) for system, given in texts.items()}
-    results = {system: {**results.get(system, {}), **mean_scores(scores[system])} for system in texts}
-    folder = Path("predictions", name)
-    part = folder.with_name(folder.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
     rows: list[Row] = [
-        {"id": row["id"], "system": system, "text": texts[system][i], **scores[system][i]}
+        {"id": row["id"], "paper": paper_of(row), "system": system, "text": texts[system][i], **scores[system][i]}
         for system in texts
         for i, row in enumerate(test)
     ]
+    for system in texts:
+        own = [row for row in rows if row["system"] == system]
+        ends = intervals(own, params.evaluation, params.seed)
+        results[system] = {**results.get(system, {}), **mean_scores(scores[system]), **ends}
+    folder = Path("predictions", name)
+    part = folder.with_name(folder.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
     numbers = {column: Value("float64") for column in scores["model"][0]}
-    features = Features(id=Value("string"), system=Value("string"), text=Value("string"), **numbers)
+    features = Features(**{column: Value("string") for column in ("id", "paper", "system", "text")}, **numbers)
     write_rows(rows, features, part / "test.parquet")
     write_text(describe(name, test, texts), part / "summaries.md")
     shutil.rmtree(folder, ignore_errors=True)  # everything is scored: from here on it is only put in place

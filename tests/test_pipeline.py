@@ -88,7 +88,7 @@ def repository(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The repository after its first run."""
     folder = make_repository(tmp_path_factory.mktemp("one") / "papertrail", sources)
     ran = repro(folder)
-    assert len(ran) == 10  # 2 sources, 2 data sets, contamination, pretraining, 2 runs trained and evaluated
+    assert len(ran) == 11  # 2 sources, 2 data sets, contamination, pretraining, 2 runs trained and evaluated, comparison
     return folder
 
 
@@ -98,7 +98,7 @@ def test_a_second_run_does_nothing(repository: Path) -> None:
 
 def test_a_run_s_parameter_reruns_that_run_alone(repository: Path) -> None:
     before = set_learning_rate(repository, 0.00031)
-    assert repro(repository, "--dry") == ["finetune@intent-base", "evaluate@intent-base"]
+    assert repro(repository, "--dry") == ["finetune@intent-base", "evaluate@intent-base", "compare"]
     set_learning_rate(repository, before)
     assert repro(repository, "--dry") == []
 

@@ -10,10 +10,12 @@ from scholar.heads import sequence_classification, token_classification
 from scholar.metrics import classification_scores, entity_scores, ranking_scores
 from scholar.params import Evaluation
 from scholar.records import Row
+from scholar.samples import paper_of, read_samples
 from scholar.scoring import Outcome, Report, mark, needs_validation, score
+from tests.fixtures import tiny_runs
 from tests.fixtures.tiny_runs import PURPOSES, TAGS, make_rows, make_run
 
-EVALUATION = Evaluation(batch_size=4, views={}, calibration_bins=5, plot_points=10, most_wrong=2)
+EVALUATION = Evaluation(**{**tiny_runs.EVALUATION, "most_wrong": 2})
 
 
 def make_outcome(head: str, test: list[Row], predictions: list[Row], **changes: Any) -> Outcome:
@@ -30,6 +32,27 @@ def make_outcome(head: str, test: list[Row], predictions: list[Row], **changes: 
         "evaluation": EVALUATION,
     }
     return Outcome(**{**given, **changes})
+
+
+def scores_of(report: Report) -> dict[str, Any]:
+    """The scores of the model, without the ends of their intervals."""
+    scores = report.scores["model"]
+    ends = [key for key in scores if key.endswith(("_low", "_high"))]
+    for name in {end.rpartition("_")[0] for end in ends}:
+        assert scores[f"{name}_low"] <= scores[name] <= scores[f"{name}_high"]
+    assert ends
+    return {key: value for key, value in scores.items() if key not in ends}
+
+
+def check_predictions(report: Report, rows: list[Row]) -> None:
+    """A table per system, each with a row per example, from which the scores can be had again."""
+    assert report.predictions.keys() == report.scores.keys()
+    for system, predictions in report.predictions.items():
+        assert [p["id"] for p in predictions] == [row["id"] for row in rows]
+        assert {p["system"] for p in predictions} == {system}
+        assert [p["paper"] for p in predictions] == [paper_of(row) for row in rows]
+        for name, sample in read_samples(predictions).items():
+            assert sample.score(np.ones((1, len(sample))))[0] == pytest.approx(report.scores[system][name])
 
 
 def check_plots(report: Report) -> None:
@@ -70,8 +93,9 @@ def score_sentences(**changes: Any) -> Report:
 def test_entity_scores_are_those_of_the_metrics_beside_memorised_mentions() -> None:
     report = score_sentences()
     assert report.scores.keys() == {"model", "memorised"}
+    check_predictions(report, [row for row, _ in SENTENCES])
     references = [prediction["tags"] for _, prediction in SENTENCES]
-    assert report.scores["model"] == entity_scores(references, [p["predicted_tags"] for _, p in SENTENCES])
+    assert scores_of(report) == entity_scores(references, [p["predicted_tags"] for _, p in SENTENCES])
     assert report.scores["model"]["recall"] == 1 / 4
     rows = [row for row, _ in SENTENCES]
     report = score_sentences(train=rows)  # it has seen them all, and knows them by heart
@@ -118,11 +142,11 @@ def test_mark(tags: str, expected: str) -> None:
 
 
 def test_scoring_takes_what_the_head_decodes() -> None:
-    row = make_rows("token_classification", 1)[0]
-    item = {"labels": [-100, *row["ner_tags"], -100]}
-    logits = [[float(tag == label) for tag in range(len(TAGS))] for label in item["labels"]]
-    predictions = token_classification.decode([row], [item], [np.array(logits)], TAGS)
-    report = score(make_outcome("token_classification", [row], predictions, names=TAGS))
+    rows = make_rows("token_classification", 2)
+    items = [{"labels": [-100, *row["ner_tags"], -100]} for row in rows]
+    logits = [np.eye(len(TAGS))[[max(label, 0) for label in item["labels"]]] for item in items]
+    predictions = token_classification.decode(rows, items, logits, TAGS)
+    report = score(make_outcome("token_classification", rows, predictions, names=TAGS))
     assert report.scores["model"]["f1"] == 1.0
     assert report.mistakes == []
 
@@ -150,11 +174,12 @@ def test_class_scores_are_those_of_the_metrics_beside_two_baselines() -> None:
     rows, predictions = classified(PROBABILITIES, LABELS, PURPOSES)
     report = score(make_outcome("sequence_classification", rows, predictions, names=PURPOSES))
     assert report.scores.keys() == {"model", "tfidf", "majority"}
-    assert report.scores["model"] == classification_scores(LABELS, PROBABILITIES, PURPOSES, bins=5)
+    assert scores_of(report) == classification_scores(LABELS, PROBABILITIES, PURPOSES, bins=5)
     assert report.scores["model"]["accuracy"] == 2 / 5
     assert report.scores["majority"]["accuracy"] == 2 / 5  # training has 8 of each: the first class wins
     assert not needs_validation("sequence_classification", PURPOSES)
     check_plots(report)
+    check_predictions(report, rows)
     assert len(report.plots["confusion"]) == 5
     assert report.plots["confusion"][1] == {"actual": "approach", "predicted": "challenge"}
 
@@ -221,6 +246,8 @@ def test_a_binary_task_is_scored_at_the_threshold_of_the_validation_split() -> N
     assert (model["precision"], model["recall"], model["accuracy"]) == (1 / 2, 1 / 2, 1 / 2)
     assert model["prevalence"] == report.scores["majority"]["average_precision"] == 1 / 2
     assert [row["predicted"] for row in report.plots["confusion"]] == ["other", "relevant", "relevant", "other"]
+    assert [p["prediction"] for p in report.predictions["model"]] == [0, 1, 1, 0]  # at the threshold
+    check_predictions(report, test)
     check_plots(report)
     assert [mistake["id"] for mistake in report.mistakes] == ["3", "2"]  # 0.01 for what is right, then 0.6
     assert report.mistakes[0]["label"] == "relevant (probability 0.010)"
@@ -258,13 +285,14 @@ def test_pairs_are_ranked_and_sampled_ones_decided() -> None:
     queries = [paired("graph", [0.1, 0.9, 0.2], 1), paired("tree", [0.8, 0.6, 0.7], 1)]
     report = score_pairs(*queries)
     assert report.scores.keys() == {"model", "bm25"}
-    model = dict(report.scores["model"])
-    pair = model.pop("pair")
+    model = scores_of(report)
+    pair = {key: model.pop(f"pair_{key}") for key in ("accuracy", "precision", "recall", "f1", "threshold")}
     labels, probabilities = [0, 1, 0, 0, 1, 0], [0.1, 0.9, 0.2, 0.8, 0.6, 0.7]
     assert model == ranking_scores(["graph"] * 3 + ["tree"] * 3, labels, probabilities)
     assert model["mrr"] == pytest.approx((1 + 1 / 3) / 2)
     assert pair == {"accuracy": 3 / 4, "precision": 2 / 3, "recall": 1.0, "f1": pytest.approx(4 / 5), "threshold": 0.6}
-    assert report.scores["bm25"].keys() == {*model, "pair"}
+    check_predictions(report, [row for rows, _ in queries for row in rows])
+    assert report.scores["bm25"].keys() == report.scores["model"].keys()
     check_plots(report)
     assert len(report.plots["confusion"]) == 4  # the sampled pairs alone
 
@@ -293,6 +321,8 @@ def test_pair_mistakes_begin_with_the_lowest_rank() -> None:
 
 
 def test_ties_are_mistakes_as_in_the_ranking_scores() -> None:
-    report = score_pairs(paired("graph", [0.5, 0.5, 0.5], 0))
+    report = score_pairs(*(paired(query, [0.5, 0.5, 0.5], 0) for query in ("graph", "tree")))
     assert report.scores["model"]["mrr"] == pytest.approx(1 / 3)
-    assert [mistake["label"] for mistake in report.mistakes] == ["graph paper 0 (rank 3 of 3)"]
+    assert [mistake["label"] for mistake in report.mistakes] == [
+        f"{query} paper 0 (rank 3 of 3)" for query in ("graph", "tree")
+    ]

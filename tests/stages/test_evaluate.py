@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,16 @@ from tests.fixtures.tiny_runs import EVALUATION, FEATURES, finish, make_run, rea
 RUNS = {
     "mentions": make_run("token_classification", data="tiny_mentions"),
     "purposes": make_run(data="tiny_purposes", inputs=["title", "text"], max_tokens=20),
+    "purposes-again": make_run(data="tiny_purposes", inputs=["title", "text"], max_tokens=20, encoder="encoder/."),
     "links": make_run("pair_classification", data="tiny_links"),
 }
 VIEWS = {"tiny_purposes": {"title": ["title"], "both": ["title", "text"]}}
-VIEWS_OF = {"mentions": ["test"], "purposes": ["both", "title"], "links": ["test"]}
+VIEWS_OF = {
+    "mentions": ["test"],
+    "purposes": ["both", "title"],
+    "purposes-again": ["both", "title"],
+    "links": ["test"],
+}
 
 # several runs in one process, each started as -m does: loading torch takes longer than all of them
 ALL = """
@@ -34,7 +41,15 @@ import runpy, sys
 for name in sys.argv[1:]:
     sys.argv = ["evaluate", name]
     runpy.run_module("stages.evaluate", run_name="__main__")
+sys.argv = ["compare"]
+runpy.run_module("stages.compare", run_name="__main__")
 """
+SYSTEMS = {
+    "mentions": ["model", "memorised"],
+    "purposes": ["model", "tfidf", "majority"],
+    "purposes-again": ["model", "tfidf", "majority"],
+    "links": ["model", "bm25"],
+}
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +96,7 @@ def test_both_times_the_same_bytes(experiments: list[Path]) -> None:
     errors = {f"predictions/{name}/errors.md" for name in RUNS}
     parquet = {f"predictions/{name}/{view}.parquet" for name, views in VIEWS_OF.items() for view in views}
     parquet.add("predictions/links/validation.parquet")  # the threshold of pairs is chosen there
-    assert first.keys() == {*plots, *errors, *parquet, *(f"metrics/{name}.json" for name in RUNS)}
+    assert first.keys() == {*plots, *errors, *parquet, *(f"metrics/{name}.json" for name in (*RUNS, "comparisons"))}
 
 
 PLOTS = {
@@ -97,7 +112,8 @@ def test_predictions_have_a_row_per_example(name: str, experiments: list[Path]) 
     test = read_rows(experiments[0] / "data/prepared" / run.task / run.data / "test.parquet").to_list()
     for view in VIEWS_OF[name]:
         predictions = load_predictions(experiments[0], name, view)
-        assert [prediction["id"] for prediction in predictions] == [row["id"] for row in test]
+        found = [(prediction["system"], prediction["id"]) for prediction in predictions]
+        assert found == [(system, row["id"]) for system in SYSTEMS[name] for row in test]
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -142,13 +158,51 @@ def test_views_show_the_model_other_inputs(experiments: list[Path]) -> None:
         items, cut = encode_rows(head, rows, tokenizer, run, left_out)
         logits = predict_logits(model, items, head.build_collator(tokenizer), batch_size=3)
         expected = head.decode(rows, items, logits, [])
-        found[view] = [prediction["probabilities"] for prediction in load_predictions(folder, "purposes", view)]
+        found[view] = [prediction["probabilities"] for prediction in load_predictions(folder, "purposes", view)][:12]
         for probabilities, prediction in zip(found[view], expected, strict=True):
             assert probabilities == pytest.approx(prediction["probabilities"], abs=1e-6)
         assert metrics[view]["examples_cut"] == cut
     assert found["title"] != found["both"]
     assert metrics["title"]["examples_cut"] == 0 < metrics["both"]["examples_cut"]
     assert metrics["title"]["tfidf"] != metrics["both"]["tfidf"]
+
+
+def test_comparisons_are_numbers_from_predictions_alone(experiments: list[Path]) -> None:
+    found = json.loads((experiments[0] / "metrics/comparisons.json").read_text(encoding="utf-8"))
+    others = {name: {view: set(systems) for view, systems in views.items()} for name, views in found.items()}
+    for name, views in others.items():
+        opponents = {*SYSTEMS[name]} - {"model"} | ({"purposes"} if name == "purposes-again" else set())
+        assert views == dict.fromkeys(VIEWS_OF[name], opponents)
+    assert others.keys() == RUNS.keys()
+    for name, views in found.items():
+        metrics = json.loads((experiments[0] / "metrics" / f"{name}.json").read_text(encoding="utf-8"))
+        for view, systems in views.items():
+            for other in systems.keys() - {"purposes"}:
+                ((metric, numbers),) = systems[other].items()
+                effect = metrics[view]["model"][metric] - metrics[view][other][metric]
+                assert numbers["effect"] == pytest.approx(effect)
+                assert numbers["low"] <= numbers["effect"] <= numbers["high"]
+                assert 0 < numbers["p"] <= numbers["p_holm"] <= 1
+    same = found["purposes-again"]["both"]["purposes"]["macro_f1"]
+    assert (same["effect"], same["p"]) == (0, 1)  # the same weights, called another encoder
+
+
+def test_a_temperature_is_fitted_on_validation(
+    experiments: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_experiment(tmp_path, RUNS, evaluation={**EVALUATION, "views": VIEWS, "temperature": "validation"})
+    shutil.copytree(experiments[0] / "models", folder / "models")
+    for name in ("purposes", "mentions"):
+        finish(start_python(folder, "-m", "stages.evaluate", name))
+        metrics, plain = (
+            json.loads((place / "metrics" / f"{name}.json").read_text(encoding="utf-8"))
+            for place in (folder, experiments[0])
+        )
+        for view in VIEWS_OF[name]:
+            assert metrics[view].pop("temperature") != 1
+            calibration = [scores[view]["model"].pop("expected_calibration_error", None) for scores in (metrics, plain)]
+            assert metrics[view] == plain[view]  # nothing else
+            assert calibration[0] != calibration[1] or name == "mentions"
 
 
 def test_an_unknown_run_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

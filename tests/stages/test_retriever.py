@@ -18,6 +18,7 @@ from scholar.errors import ParamsError
 from scholar.index import load_index
 from scholar.ranking import MEASURES, mean_scores, retrieval_scores
 from scholar.records import read_rows
+from scholar.samples import SEARCH
 from scholar.trainer import MARK, ROOT
 from stages import evaluate_retriever, finetune_retriever, index
 from tests.fixtures.tiny_runs import finish, read_files, start_python
@@ -130,7 +131,7 @@ def test_predictions_have_a_row_per_query_and_system(whole: Path) -> None:
     assert [(row["system"], row["id"]) for row in rows] == [(s, query["id"]) for s in SYSTEMS for query in test]
     ids = sorted(document["id"] for document in make_collection())
     for row in rows:
-        assert row.keys() == {"id", "system", "ranked", *MEASURES}
+        assert row.keys() == {"id", "paper", "system", "ranked", *MEASURES}
         ranked = sorted(row["ranked"])  # fewer documents than the depth: each is ranked, once
         assert ranked == ids if row["system"] != "bm25" else set(ranked) <= set(ids)
 
@@ -142,10 +143,15 @@ def test_metrics_are_the_means_of_the_predictions(whole: Path) -> None:
     qrels = {query["id"]: dict.fromkeys(query["relevant"], 1) for query in test}
     for system in SYSTEMS:
         ranked = {row["id"]: row["ranked"] for row in rows if row["system"] == system}
-        assert metrics[system] == mean_scores(retrieval_scores(qrels, ranked))
+        means = mean_scores(retrieval_scores(qrels, ranked))
+        ends = {f"{score}_{end}" for score in SEARCH for end in ("low", "high")}
+        for part in (metrics, metrics["seen"]):
+            assert part[system].keys() == means.keys() | ends
+        assert {name: metrics[system][name] for name in means} == means
+        assert all(metrics[system][f"{s}_low"] <= metrics[system][s] <= metrics[system][f"{s}_high"] for s in SEARCH)
         for measure in MEASURES:
-            means = np.mean([row[measure] for row in rows if row["system"] == system])
-            assert metrics[system][measure] == pytest.approx(means)
+            mean = np.mean([row[measure] for row in rows if row["system"] == system])
+            assert metrics[system][measure] == pytest.approx(mean)
     assert metrics["seen"]["model"]["queries"] == 12  # all that is asked for was asked for in training
     assert "unseen" not in metrics
     assert (metrics["documents"], metrics["documents_seen_in_training"], metrics["texts_cut"]) == (24, 20, 0)

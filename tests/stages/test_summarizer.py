@@ -11,6 +11,7 @@ import pytest
 from scholar.errors import run
 from scholar.heads.generation import load_model, load_tokenizer, write_summaries
 from scholar.records import read_rows
+from scholar.samples import SUMMARY
 from scholar.summaries import score_summaries
 from stages import evaluate_summarizer, finetune_summarizer
 from tests.fixtures.tiny_generators import (
@@ -85,7 +86,7 @@ def test_both_times_the_same_bytes(experiments: list[Path]) -> None:
 @pytest.mark.parametrize("name", SUMMARIZERS)
 def test_predictions_have_a_row_per_paper_and_system(name: str, experiments: list[Path]) -> None:
     predictions = load_predictions(experiments[0], name)
-    assert list(predictions.columns) == ["id", "system", "text", *SCORES]
+    assert list(predictions.columns) == ["id", "paper", "system", "text", *SCORES]
     papers = make_papers(4, seed=2)
     assert list(zip(predictions["system"], predictions["id"], strict=True)) == [
         (system, paper["id"]) for system in SYSTEMS for paper in papers
@@ -116,7 +117,9 @@ def test_metrics_are_numbers_by_system(name: str, experiments: list[Path]) -> No
     for system in SYSTEMS:
         found = metrics["test"][system]
         written = ["tokens", "share_at_token_cap"] if system in ("model", "untuned") else []
-        assert found.keys() == {*SCORES, *written}
+        ends = {f"{score}_{end}" for score in SUMMARY for end in ("low", "high")}
+        assert found.keys() == {*SCORES, *written, *ends}
+        assert all(found[f"{score}_low"] <= found[score] <= found[f"{score}_high"] for score in SUMMARY)
         for score, value in found.items():
             assert type(value) in (int, float), (system, score)  # DVC shows nothing else
         means = predictions[predictions["system"] == system][SCORES].mean()

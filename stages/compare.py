@@ -1,0 +1,34 @@
+"""Is a model better than its baselines, or than one from another encoder? predictions/ -> metrics/comparisons.json."""
+
+from pathlib import Path
+
+from scholar.comparison import Systems, Trained, compare_all
+from scholar.errors import run
+from scholar.params import load_params
+from scholar.records import read_rows, write_json
+
+
+def main() -> None:
+    """Read the predictions of everything that params.yaml trains, and compare."""
+    params = load_params()
+    trained: dict[str, Trained] = {**params.runs, **params.retrievers, **params.summarizers}
+    tables = {
+        name: {
+            view: read_systems(Path("predictions", name, f"{view}.parquet"))
+            for view in sorted(params.evaluation.views.get(given.data, ["test"]))
+        }
+        for name, given in trained.items()
+    }
+    write_json(compare_all(tables, trained, params.evaluation, params.seed), Path("metrics/comparisons.json"))
+
+
+def read_systems(file: Path) -> Systems:
+    """System -> its predictions."""
+    systems: Systems = {}
+    for row in read_rows(file).to_list():
+        systems.setdefault(row["system"], []).append(row)
+    return systems
+
+
+if __name__ == "__main__":
+    run(main)
