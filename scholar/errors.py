@@ -54,11 +54,14 @@ def full_disk_told(folder: Path) -> Iterator[None]:
 
 def run(main: Callable[[], None]) -> None:
     """Run a command; a ScholarError or a failure of the file system becomes one line on stderr and exit code 1."""
+    from scholar.runtime import log_run  # which needs the errors above
+
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
     try:
         main()
+        log_run()
     except ScholarError as error:
         sys.exit(f"error: {error}")
     except OSError as error:  # a full disk, a missing folder, no permission: the message names the file and the cause

@@ -43,7 +43,7 @@ RelativePath = Annotated[str, AfterValidator(_check_inside)]
 class Runtime:
     """How the numbers are computed: which instructions, how many threads, which floating point format."""
 
-    level: Literal["portable", "native"]
+    level: Literal["portable", "amd64", "native"]
     threads: Positive
     precision: Literal["fp32", "bf16"]
 

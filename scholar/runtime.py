@@ -3,18 +3,27 @@
 A CPU picks its kernels at run time, and other kernels add in another order. Libraries choose for themselves, each with
 its own switch, read when it is loaded: ATen (softmax, attention, pointwise), oneDNN (GELU) and MKL (products, where
 STRICT also removes most of the dependence on the number of threads); OpenBLAS serves numpy and scikit-learn; FAISS has
-kernels of its own. Level `portable` holds all of them to AVX2. Level `native` lets each use what it finds.
+kernels of its own. Level `portable` holds all of them to AVX2. MKL's kernels for AVX2 differ between CPUs of Intel and
+AMD, so level `amd64` asks it for those of SSE2, at a price. Level `native` lets each use what it finds.
 """
 
 import ctypes
+import json
+import logging
 import os
 import random
+import resource
 import sys
+import time
+from importlib.metadata import version
 from pathlib import Path
 
 from scholar.errors import MachineError, ParamsError
 from scholar.params import Runtime
 
+STARTED = time.monotonic()  # seconds; a stage loads this file first
+RUNS = Path("build/runs.jsonl")
+PACKAGES = ("torch", "transformers", "numpy", "scikit-learn", "faiss-cpu", "dvc")  # told in RUNS
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 CAPS = {
     "ATEN_CPU_CAPABILITY": "avx2",
@@ -23,6 +32,11 @@ CAPS = {
     "OPENBLAS_CORETYPE": "Haswell",
     "FAISS_SIMD_LEVEL": "AVX2",
     "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",  # all that numpy 2.4 knows beyond AVX2
+}
+LEVELS = {  # amd64: kernels of MKL that do not ask who made the CPU
+    "portable": CAPS,
+    "amd64": CAPS | {"MKL_CBWR": "COMPATIBLE"},
+    "native": {},
 }
 
 
@@ -33,8 +47,10 @@ def configure(runtime: Runtime) -> None:
         MachineError: they are loaded already under other settings, or this CPU has no AVX2 and FMA.
         ParamsError: bf16 is asked for under the caps, where it is several times slower than fp32.
     """
-    if runtime.level == "portable" and runtime.precision != "fp32":
-        raise ParamsError("params.yaml: runtime.precision: bf16 needs runtime.level: native (portable runs are fp32)")
+    if runtime.level != "native" and runtime.precision != "fp32":
+        raise ParamsError(
+            f"params.yaml: runtime.precision: bf16 needs runtime.level: native ({runtime.level} runs are fp32)"
+        )
     wanted = {
         "OMP_NUM_THREADS": str(runtime.threads),
         "MKL_NUM_THREADS": str(runtime.threads),
@@ -46,11 +62,11 @@ def configure(runtime: Runtime) -> None:
         "TOKENIZERS_PARALLELISM": "false",
         "TRANSFORMERS_VERBOSITY": "error",  # its report of new heads is no news here
     }
-    if runtime.level == "portable":
-        wanted |= CAPS
+    wanted |= LEVELS[runtime.level]
+    if runtime.level != "native":
         _require_avx2()
     changed = [name for name, value in wanted.items() if os.environ.get(name) != value]
-    early = [module for module in ("torch", "numpy") if module in sys.modules]
+    early = [module for module in ("torch", "numpy", "faiss") if module in sys.modules]
     if changed and early:
         raise MachineError(
             f"{early[0]} was imported before {changed[0]}={wanted[changed[0]]} was set, so the caps of runtime.level "
@@ -60,10 +76,16 @@ def configure(runtime: Runtime) -> None:
 
 
 def _require_avx2() -> None:
-    cpu = Path("/proc/cpuinfo")
-    flags = cpu.read_text(encoding="utf-8").split() if cpu.is_file() else ["avx2", "fma"]
+    flags = _cpu().get("flags", "avx2 fma").split()
     if not {"avx2", "fma"} <= set(flags):
         raise MachineError("this CPU has no AVX2 and FMA; set runtime.level: native (its bytes then hold here only)")
+
+
+def _cpu() -> dict[str, str]:
+    """What Linux tells of the first processor: its model name, flags and more; elsewhere nothing."""
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text(encoding="utf-8").split("\n\n")[0].splitlines() if file.is_file() else []
+    return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
 def start(runtime: Runtime, seed: int) -> None:
@@ -97,3 +119,25 @@ def keep_freed_memory() -> None:
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, 1 << 30)
         mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)
+
+
+def log_run() -> None:
+    """Append what ran, where and how long to RUNS, if it was a stage: facts of the machine that no output may hold."""
+    stage = Path(sys.argv[0])
+    if stage.parent.name != "stages":
+        return
+    facts = {
+        "stage": " ".join([stage.stem, *sys.argv[1:]]),
+        "cpu": _cpu().get("model name"),
+        "caps": {name: os.environ.get(name) for name in CAPS},
+        "threads": os.environ["OMP_NUM_THREADS"],
+        "seconds": round(time.monotonic() - STARTED, 1),
+        "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "packages": {name: version(name) for name in PACKAGES},
+    }
+    try:
+        RUNS.parent.mkdir(exist_ok=True)
+        with RUNS.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(facts) + "\n")
+    except OSError as error:
+        logging.warning("%s: %s; the stage is done, but not in that log", RUNS, error.strerror)

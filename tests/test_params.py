@@ -55,7 +55,7 @@ def load_text(folder: Path, text: str) -> Params:
         ("runs.ner-base.epochs", 2.0, "runs.ner-base.epochs: input should be a valid integer (got 2.0)"),
         ("runs.ner-base.learning_rate", 3, "runs.ner-base.learning_rate: input should be less than 1 (got 3)"),
         ("runs.ner-base.inputs", "tokens", 'runs.ner-base.inputs: input should be a valid array (got "tokens")'),
-        ("runtime.level", "best", "runtime.level: input should be 'portable' or 'native' (got \"best\")"),
+        ("runtime.level", "best", "runtime.level: input should be 'portable', 'amd64' or 'native' (got \"best\")"),
         ("runs.ner-base", None, "runs.ner-base: input should be an object (got null)"),
         ("runs", [], "runs: input should be an object (got [])"),
         ("training", 1, "training: input should be an object (got 1)"),

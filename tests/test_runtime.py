@@ -5,13 +5,14 @@ import json
 import os
 import random
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 import torch
 
 from scholar import runtime
-from scholar.errors import MachineError, ParamsError
+from scholar.errors import MachineError, ParamsError, run
 from scholar.params import Runtime
 from scholar.runtime import CAPS, configure
 from tests.fixtures.tiny_runs import RUNTIME, finish, start_python
@@ -26,13 +27,18 @@ configure(given)
 early = [name for name in ("torch", "numpy") if name in sys.modules]
 start(given, seed=3)
 import numpy, random, torch
+draws = [random.random(), float(numpy.random.rand()), float(torch.rand(()))]
+import faiss, sklearn  # after the draws: something in them draws, too
+from threadpoolctl import threadpool_info
 Path("report.json").write_text(json.dumps({
     "environment": dict(os.environ),
     "early": early,
     "threads": torch.get_num_threads(),
     "capability": torch.backends.cpu.get_cpu_capability(),
+    "faiss": faiss.SIMDConfig.get_level_name(),
+    "openblas": sorted({found["architecture"] for found in threadpool_info() if found["internal_api"] == "openblas"}),
     "deterministic": torch.are_deterministic_algorithms_enabled(),
-    "draws": [random.random(), float(numpy.random.rand()), float(torch.rand(()))],
+    "draws": draws,
 }))
 """
 
@@ -45,7 +51,7 @@ def test_caps_threads_and_seeds_hold_in_a_fresh_process(tmp_path: Path) -> None:
     assert CAPS.items() <= report["environment"].items()
     assert report["environment"]["OMP_NUM_THREADS"] == "2"  # not the 7 that the environment asked for
     assert report["threads"] == 2
-    assert report["capability"] == "AVX2"
+    assert (report["capability"], report["faiss"], report["openblas"]) == ("AVX2", "AVX2", ["Haswell"])
     assert report["deterministic"]
     generator = torch.Generator().manual_seed(3)
     draws = [random.Random(3).random(), np.random.RandomState(3).rand(), torch.rand((), generator=generator).item()]
@@ -64,7 +70,7 @@ def test_native_asks_for_threads_but_for_no_caps(monkeypatch: pytest.MonkeyPatch
     }
 
 
-@pytest.mark.parametrize("module", ["torch", "numpy"])
+@pytest.mark.parametrize("module", ["torch", "numpy", "faiss"])
 def test_libraries_loaded_earlier_under_other_settings_are_refused(
     module: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,10 +91,18 @@ def test_libraries_loaded_earlier_under_the_same_settings_are_fine(monkeypatch: 
     assert runtime.os.environ == set_now
 
 
-def test_bf16_is_refused_under_the_caps() -> None:
+def test_amd64_asks_mkl_for_kernels_that_every_maker_s_cpu_gets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime.os, "environ", {})
+    monkeypatch.setattr(runtime.sys, "modules", {})
+    configure(Runtime(level="amd64", threads=1, precision="fp32"))
+    assert {**CAPS, "MKL_CBWR": "COMPATIBLE"}.items() <= runtime.os.environ.items()
+
+
+@pytest.mark.parametrize("level", ["portable", "amd64"])
+def test_bf16_is_refused_under_the_caps(level: Literal["portable", "amd64"]) -> None:
     before = dict(os.environ)
     with pytest.raises(ParamsError, match=r"runtime\.precision: bf16 needs runtime\.level: native"):
-        configure(Runtime(level="portable", threads=1, precision="bf16"))
+        configure(Runtime(level=level, threads=1, precision="bf16"))
     assert dict(os.environ) == before
 
 
@@ -102,3 +116,39 @@ def test_a_cpu_without_avx2_and_fma_is_refused(flags: str, tmp_path: Path, monke
     with pytest.raises(MachineError, match=r"no AVX2 and FMA; set runtime\.level: native"):
         configure(RUNTIME)
     configure(Runtime(level="native", threads=1, precision="bf16"))  # which asks nothing of the CPU
+
+
+@pytest.fixture
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder in which a stage seems to run."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(runtime.sys, "argv", ["/anywhere/stages/finetune.py", "ner-base"])
+    return tmp_path
+
+
+def test_a_stage_leaves_a_line_with_facts_of_the_machine(stage: Path) -> None:
+    run(lambda: None)
+    run(lambda: None)
+    first, second = (json.loads(line) for line in (stage / "build/runs.jsonl").read_text().splitlines())
+    assert first["stage"] == second["stage"] == "finetune ner-base"
+    assert first["caps"] == CAPS
+    assert first["packages"]["torch"].startswith("2.")
+    assert 0 < first["seconds"] <= second["seconds"]
+    assert first["peak_memory_mib"] > 10
+
+
+def test_only_stages_that_end_well_leave_a_line(stage: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise MachineError("no")
+
+    with pytest.raises(SystemExit):
+        run(fail)
+    monkeypatch.setattr(runtime.sys, "argv", ["/anywhere/scholar/verify.py"])
+    run(lambda: None)
+    assert list(stage.iterdir()) == []
+
+
+def test_a_log_that_cannot_be_written_is_told_and_no_more(stage: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (stage / "build").touch()
+    run(lambda: None)
+    assert "build/runs.jsonl" in caplog.text

@@ -1,0 +1,87 @@
+"""`python -m benchmarks.portability`: what each runtime.level costs in training -> benchmarks/portability.json.
+
+A process per level holds the base encoder and takes a step of fine-tuning when told to, by turns, so that what else the
+machine does falls on all levels alike. Compared are seconds of the processor, of all threads together.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+
+from scholar.errors import ScholarError, run
+from scholar.params import Runtime, load_params
+from scholar.runtime import LEVELS, configure, start
+
+BATCH, TOKENS = 16, 128  # rows of a batch, tokens of a row
+
+
+def work(level: str, encoder: Path) -> None:
+    """Take a step for every line on stdin; tell the processor's seconds of each on stdout."""
+    runtime = Runtime(level=level, threads=2, precision="fp32")
+    configure(runtime)
+    start(runtime, seed=1)
+    import torch
+    from transformers import AutoModelForSequenceClassification
+
+    model = AutoModelForSequenceClassification.from_pretrained(encoder, local_files_only=True, num_labels=3).train()
+    model.get_input_embeddings().requires_grad_(False)  # as in the default run
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-4, fused=True)
+    ids = torch.randint(1000, 2000, (BATCH, TOKENS))
+    labels = torch.arange(BATCH) % 3
+    for _ in sys.stdin:
+        begun = time.process_time()
+        model(input_ids=ids, labels=labels).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        sys.stdout.write(f"{time.process_time() - begun}\n")
+        sys.stdout.flush()
+
+
+def main() -> None:
+    """Give each level its turn, several rounds of them; the first round, which loads kernels, does not count."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--here", metavar="LEVEL", choices=list(LEVELS), help="work at this level when told on stdin")
+    parser.add_argument("--encoder", type=Path, default=Path(load_params().pretraining.encoder), help="a BERT's folder")
+    parser.add_argument("--rounds", type=int, default=12, help="turns of each level")
+    arguments = parser.parse_args()
+    if arguments.here:
+        work(arguments.here, arguments.encoder)
+        return
+    command = [sys.executable, "-m", "benchmarks.portability", "--encoder", str(arguments.encoder), "--here"]
+    pipe = subprocess.PIPE
+    workers = {level: subprocess.Popen([*command, level], stdin=pipe, stdout=pipe, text=True) for level in LEVELS}
+    seconds: dict[str, list[float]] = {level: [] for level in LEVELS}
+    for _ in range(arguments.rounds + 1):
+        for level, worker in workers.items():
+            print("go", file=worker.stdin, flush=True)
+            if not (told := worker.stdout.readline()):
+                raise ScholarError(f"level {level}: the measurement ended early; its messages stand above")
+            seconds[level].append(float(told))
+    for worker in workers.values():
+        worker.communicate()
+    ratios = {
+        level: [portable / own for portable, own in zip(seconds["portable"][1:], given[1:], strict=True)]
+        for level, given in seconds.items()
+    }
+    found = {
+        level: {
+            "tokens_per_cpu_second": BATCH * TOKENS / median(seconds[level][1:]),
+            "speed_of_portable": median(given),
+            "speed_of_portable_low": min(given),
+            "speed_of_portable_high": max(given),
+        }
+        for level, given in ratios.items()
+    }
+    from scholar.records import write_json  # loads numpy, which --here must not do before the caps are set
+
+    settings = {"batch_size": BATCH, "tokens": TOKENS, "rounds": arguments.rounds, "threads": 2}
+    write_json({**settings, **found}, Path("benchmarks/portability.json"))
+    sys.stdout.write(json.dumps(found, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    run(main)
