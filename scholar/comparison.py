@@ -45,14 +45,18 @@ def compare(before: Sequence[Row], after: Sequence[Row], metric: str, evaluation
         seed: of all draws.
 
     Raises:
-        DataError: the two are not about the same ids, or disagree on what is right.
+        DataError: the two are not about the same ids, disagree on what is right, or one has no such score.
 
     Source: Card et al. 2020, With Little Power Comes Great Responsibility; `smallest` is the z of the level plus the z
     of the power (1.96 + 0.84 = 2.8 for 0.95 and 0.8) times the standard error of the paired difference.
     """
     before, after = (sorted(rows, key=lambda row: str(row["id"])) for rows in (before, after))
     _check_same(before, after)
-    old, new = read_samples(before)[metric], read_samples(after)[metric]
+    samples = [read_samples(rows) for rows in (before, after)]
+    if any(metric not in found for found in samples):
+        told = [", ".join(found) for found in samples]
+        raise DataError(f"'{metric}' is no score of both; before there are {told[0]}, after {told[1]}")
+    old, new = (found[metric] for found in samples)
     units = len(old)
     scores = bootstrap(lambda weights: new.score(weights) - old.score(weights), units, evaluation.replicates, seed)
     once = np.ones((1, units))
@@ -141,6 +145,9 @@ def _check_same(before: Sequence[Row], after: Sequence[Row]) -> None:
             f"{len(old)} rows before and {len(new)} after are not the same: {len(alone[0])} ids only before "
             f"{alone[0][:1]}, {len(alone[1])} only after {alone[1][:1]}; predict the same rows and compare again"
         )
+    classes = [len(rows[0].get("probabilities", ())) if rows else 0 for rows in (before, after)]
+    if classes[0] != classes[1]:
+        raise DataError(f"{classes[0]} classes before and {classes[1]} after: the scores cannot be compared")
     for row, other in zip(before, after, strict=True):
         changed = [column for column in TRUTH if row.get(column) != other.get(column)]
         if changed:

@@ -99,7 +99,7 @@ def comparison_table(params: Params) -> str:
     rows = []
     for name, views in read_metrics(COMPARISONS).items():
         for view, others in views.items():
-            systems = {**SEARCHERS, **WRITERS} if name not in params.runs else {}
+            systems = {} if name in params.runs else SEARCHERS if name in params.retrievers else WRITERS
             for other, metrics in others.items():
                 for metric, numbers in metrics.items() if other in systems or other not in NAMES else ():
                     effect = f"{numbers['effect']:+.3f} [{numbers['low']:+.3f}, {numbers['high']:+.3f}]"

@@ -62,6 +62,7 @@ def test_the_smallest_difference_is_found_with_the_power_asked_for() -> None:
             r"3 rows before and 2 after are not the same: 1 ids only before \['c'\], 0 only after",
         ),
         (lambda rows: [*rows[:-1], {**rows[-1], "id": "d"}], r"1 ids only before \['c'\], 1 only after \['d'\]"),
+        (lambda rows: [{**row, "probabilities": [1, 0, 0, 0]} for row in rows], "3 classes before and 4 after"),
         (lambda rows: [{**rows[0], "label": 1}, *rows[1:]], "row a: label is 0 before and 1 after"),
         (lambda rows: [{**rows[0], "paper": "z"}, *rows[1:]], "row a: paper is 'p' before and 'z' after"),
     ],
@@ -70,6 +71,11 @@ def test_other_rows_are_told(change: Any, message: str) -> None:
     rows = [{"id": id_, "paper": "p", "label": 0, "prediction": 0, "probabilities": [1, 0, 0]} for id_ in "abc"]
     with pytest.raises(DataError, match=message):
         compare(rows, change(rows), "macro_f1", SETTINGS, 1)
+
+
+def test_an_unknown_score_is_told() -> None:
+    with pytest.raises(DataError, match="'f1' is no score of both; before there are rougeL, rouge1"):
+        compare(scored(NOISE[0]), scored(NOISE[1]), "f1", SETTINGS, 1)
 
 
 def test_holm_by_hand() -> None:

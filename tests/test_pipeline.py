@@ -108,7 +108,7 @@ def test_a_run_s_parameter_reruns_that_run_alone(repository: Path) -> None:
 def test_editing_a_task_reruns_that_task_alone(repository: Path) -> None:
     module = repository / "scholar/tasks/citation_intent.py"
     module.write_text(module.read_text(encoding="utf-8") + "# a remark\n", encoding="utf-8")
-    # the same rows come out, so nothing is trained after it; contamination reads every task, cards tell the hash of code
+    # the same rows come out, so nothing is trained after it; contamination reads all tasks, cards hash all code
     assert sorted(repro(repository)) == ["cards", "contamination", "prepare@aclsum_intent"]
 
 

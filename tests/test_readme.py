@@ -103,7 +103,8 @@ def test_results_show_intervals_and_the_verdict_against_the_best_baseline(
         },
     )
     run = next(iter(params.runs.values()))
-    params = replace(params, runs={"base": run, "again": run})
+    retriever = next(iter(params.retrievers.values()))
+    params = replace(params, runs={"base": run, "again": run}, retrievers={"tiny-search": retriever})
     assert cells(result_table(params)) == [
         [
             f"{name}, shown title",
