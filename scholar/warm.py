@@ -51,6 +51,7 @@ def list_commands() -> list[list[str]]:
 def run_stage(module: str, arguments: list[str]) -> None:
     """What `python -m <module> <arguments>` does."""
     sys.argv = [module, *arguments]
+    sys.audit("scholar.stage", " ".join(sys.argv))  # heard only under scholar.verify, see scholar/hook/sitecustomize.py
     run(sys.modules[module].main)
 
 

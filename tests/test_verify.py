@@ -1,6 +1,10 @@
-"""What differs between two builds, told down to the tensor, row, key or line."""
+"""What differs between two builds, told down to the tensor, row, key or line; broken stages caught by name."""
 
 import json
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import save_file
 
-from scholar.verify import compare, differences
+from scholar.params import read_yaml
+from scholar.profile import copy_repository
+from scholar.verify import VARIED, compare, differences
+from scholar.watch import find_undeclared, hook_variables, read_records
+from tests.fixtures.commands import ROOT, run_python
 
 
 def write(folder: Path, name: str, content: Any) -> None:
@@ -74,3 +82,118 @@ def test_stages_are_told_in_the_order_of_building(tmp_path: Path) -> None:
     found = compare(lock("x", "y", "z"), lock("x", "Y", "Z"), tmp_path / "before", tmp_path / "after")
     assert list(found) == ["finetune@a", "evaluate@a"]
     assert found["finetune@a"] == [f"{tmp_path / 'after/finetune@a.txt'}: line 1"]
+
+
+# ----- a small repository of its own: one stage that is sound, and one of each fault
+
+STAGES = {
+    "fetch": "for name in 'abc':\n    Path('data/raw', name).write_text(name)",
+    "sound": "Path('out/sound').write_text(str(sorted(os.listdir('data/raw'))))",
+    "listing": "Path('out/listing').write_text('\\n'.join(os.listdir('data/raw')))",
+    "clock": "Path('out/clock.json').write_text(json.dumps({'score': 0.5, 'seconds': time.time()}))",
+    "draw": "Path('out/draw').write_text(str(random.random()))",
+    "notes": "text = 'more'\nPath('out/notes').write_text(text + Path('notes.txt').read_text())",
+    "after": "Path('out/after').write_text(Path('out/draw').read_text())",
+}
+DEPS = {"sound": ["data/raw"], "listing": ["data/raw"], "after": ["out/draw"]}
+OUTS = {"fetch": "data/raw", "clock": "out/clock.json"}
+HEAD = """import json, os, random, time
+from pathlib import Path
+
+def main():
+    Path(FOLDER).mkdir(parents=True, exist_ok=True)
+    """
+TAIL = "\n\nif __name__ == '__main__':\n    main()\n"
+
+
+def command(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run this environment's Python in a folder."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return run_python(folder, "-m", *arguments, PATH=path, **environment)
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Small stages and the dvc.lock of their first run."""
+    folder = tmp_path_factory.mktemp("small")
+    (folder / "stages").mkdir()
+    (folder / ".dvc").mkdir()
+    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    files = {".dvc/config": "[core]\n    analytics = false\n", ".gitignore": "/out/\n/data/\n/build/\n__pycache__\n"}
+    files |= {".dvcignore": "__pycache__\n", "notes.txt": "notes", "stages/__init__.py": ""}
+    pipeline = {}
+    for name, code in STAGES.items():
+        script = f"stages/{name}.py"
+        files[script] = (
+            HEAD.replace("FOLDER", repr("data/raw" if name == "fetch" else "out")) + code.replace("\n", "\n    ") + TAIL
+        )
+        deps = [script, "stages/__init__.py", *DEPS.get(name, [])]
+        outs = [OUTS.get(name, f"out/{name}")]
+        pipeline[name] = {"cmd": f"python -m stages.{name}", "deps": deps, "outs": outs}
+    files["dvc.yaml"] = json.dumps({"stages": pipeline})
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    done = command(folder, "dvc", "repro")
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def verified(repository: Path) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
+    """What verify says of the small repository, and its report."""
+    done = command(repository, "scholar.verify")
+    return done, json.loads((repository / "build/verify/report.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "stage", "place"),
+    [
+        ("differing", "listing", "build/verify/other place/out/listing: line 1"),
+        ("differing", "clock", "build/verify/other place/out/clock.json: key seconds"),
+        ("differing", "draw", "build/verify/other place/out/draw: line 1"),
+        ("undeclared", "notes", "read notes.txt, which it does not declare (stages/notes.py:7)"),
+    ],
+)
+def test_a_broken_stage_is_named_with_the_place(verified: Any, kind: str, stage: str, place: str) -> None:
+    done, report = verified
+    assert place in report[kind][stage]
+    assert f"{stage}: {place}" in done.stderr
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_only_the_broken_stages_are_told_and_where_it_began(verified: Any) -> None:
+    done, report = verified
+    assert sorted(report["differing"]) == ["after", "clock", "draw", "listing"]
+    began = re.search(r"it began in (.+):", done.stderr)
+    assert began is not None
+    assert sorted(began[1].split(", ")) == ["clock", "draw", "listing"]
+
+
+def test_the_report_lists_what_was_varied_and_compared(verified: Any) -> None:
+    factors = verified[1]["factors"]
+    assert factors == {"folder": "build/verify/other place", "umask": "077", "environment": VARIED}
+    assert VARIED["SCHOLAR_LISTING"] == "reversed"
+    assert sorted(verified[1]["stages"]) == sorted(STAGES)
+
+
+def test_chosen_stages_are_compared_alone(repository: Path) -> None:
+    done = command(repository, "scholar.verify", "sound")
+    assert done.returncode == 0, done.stderr
+    report = json.loads((repository / "build/verify/report.json").read_text(encoding="utf-8"))
+    assert (report["stages"], report["differing"], report["undeclared"]) == (["fetch", "sound"], {}, {})
+
+
+def test_forks_of_one_warm_process_are_watched(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy_repository(repository, tmp_path / "warm")
+    records = tmp_path / "watched.jsonl"
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    done = command(tmp_path / "warm", "scholar.warm", **hook_variables(records), SCHOLAR_LISTING="reversed")
+    assert done.returncode == 0, done.stderr
+    stages = read_yaml(tmp_path / "warm/dvc.lock")["stages"]
+    undeclared = find_undeclared(stages, read_records(records), tmp_path / "warm")
+    assert undeclared == {"notes": ["read notes.txt, which it does not declare (stages/notes.py:7)"]}
+    usual, warm = ((folder / "out/listing").read_text().split() for folder in (repository, tmp_path / "warm"))
+    assert usual == warm[::-1]
