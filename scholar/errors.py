@@ -3,11 +3,15 @@
 import errno
 import logging
 import os
+import re
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 
+INTERRUPTED = "interrupted: the newest checkpoint stays, `dvc repro` goes on from it"
 TALKATIVE = ("absl", "faiss.loader", "sentence_transformers")  # libraries whose progress reports are no news
 
 
@@ -36,26 +40,35 @@ class MachineError(ScholarError):
 
 @contextmanager
 def full_disk_told(folder: Path) -> Iterator[None]:
-    """A full disk while weights are written raises OSError, as it does elsewhere.
+    """A full disk, or any other failure of the file system while weights are written, raises OSError as elsewhere.
 
-    torch and safetensors wrap it in errors of their own.
+    torch and safetensors wrap it in errors of their own. safetensors tells the number of the error; torch, whose writer
+    does not, most often lacks room.
     """
     from safetensors import SafetensorError  # only where weights are written
 
     try:
         yield
     except (SafetensorError, RuntimeError) as error:
-        if not any(
-            sign in str(error) for sign in (os.strerror(errno.ENOSPC), "PytorchStreamWriter", "file write failed")
+        told = re.search(r"os error (\d+)", str(error))
+        if told is None and not any(
+            sign in str(error) for sign in ("inline_container", "PytorchStreamWriter", "file write failed")
         ):
             raise
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from None
+        number = int(told[1]) if told else errno.ENOSPC
+        raise OSError(number, os.strerror(number), str(folder)) from None
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a command; a ScholarError or a failure of the file system becomes one line on stderr and exit code 1."""
+    """Run a command; what stops it becomes one line on stderr and exit code 1.
+
+    That is a ScholarError, a failure of the file system, Ctrl-C or SIGTERM, these two also while libraries are loaded
+    after it.
+    """
     from scholar.runtime import log_run  # which needs the errors above
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
+    sys.excepthook = _tell_interrupt
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -68,4 +81,11 @@ def run(main: Callable[[], None]) -> None:
         place = f"{error.filename}: " if error.filename else ""
         sys.exit(f"error: {place}{error.strerror or error}; nothing was finished, make room or fix the path and repeat")
     except KeyboardInterrupt:
-        sys.exit("interrupted: the newest checkpoint stays, `dvc repro` goes on from it")
+        sys.exit(INTERRUPTED)
+
+
+def _tell_interrupt(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.stderr.write(f"{INTERRUPTED}\n")
+    else:
+        sys.__excepthook__(kind, error, trace)

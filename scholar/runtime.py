@@ -13,6 +13,7 @@ import logging
 import os
 import random
 import resource
+import signal
 import sys
 import time
 from importlib.metadata import version
@@ -25,6 +26,7 @@ STARTED = time.monotonic()  # seconds; a stage loads this file first
 RUNS = Path("build/runs.jsonl")
 PACKAGES = ("torch", "transformers", "numpy", "scikit-learn", "faiss-cpu", "dvc")  # told in RUNS
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
+PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 CAPS = {
     "ATEN_CPU_CAPABILITY": "avx2",
     "ONEDNN_MAX_CPU_ISA": "AVX2",
@@ -86,6 +88,16 @@ def _cpu() -> dict[str, str]:
     file = Path("/proc/cpuinfo")
     lines = file.read_text(encoding="utf-8").split("\n\n")[0].splitlines() if file.is_file() else []
     return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def end_with_dvc() -> None:
+    """Ask Linux for SIGTERM when the DVC that started this process ends.
+
+    Killed alone, it would leave its stage running, and the next `dvc repro` would start a second one beside it.
+    """
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    if prctl is not None and "DVC_STAGE" in os.environ:
+        prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def start(runtime: Runtime, seed: int) -> None:

@@ -21,6 +21,7 @@ from transformers import (
     TrainerState,
     TrainingArguments,
 )
+from transformers.trainer import TRAINER_STATE_NAME
 
 from scholar.errors import ParamsError
 from scholar.params import Pretraining, Retriever, Run, Runtime, Summarizer
@@ -44,7 +45,7 @@ DROPOUT = {  # what the library's encoders call them
     "attention_dropout": ("attention_probs_dropout_prob", "attention_dropout"),
 }
 ROOT = Path("checkpoints")
-MARK = "complete"  # written last; a checkpoint without it was cut off
+MARK = TRAINER_STATE_NAME  # what the library writes last, before it deletes an older checkpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,15 +119,11 @@ def training_arguments(schedule: Schedule, settings: Settings, kind: type[Argume
 
 
 class EpochEnd(TrainerCallback):
-    """Makes the end of an epoch a point to go on from exactly: the loss so far is logged, a whole checkpoint marked."""
+    """Makes the end of an epoch a point to go on from exactly: the loss so far is logged."""
 
     def on_epoch_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Called by the Trainer before it evaluates and saves; a logged mean loss never spans two epochs."""
         control.should_log = True
-
-    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Called by the Trainer after it has written a checkpoint."""
-        Path(str(args.output_dir), f"checkpoint-{state.global_step}", MARK).touch()
 
 
 def fingerprint(settings: object, inputs: Iterable[Path]) -> str:
@@ -144,7 +141,7 @@ def find_checkpoint(folder: Path) -> str | None:
     whole = []
     for path in folder.glob("checkpoint-*"):
         step = re.fullmatch(r"checkpoint-(\d+)", path.name)
-        if step and (path / MARK).exists():
+        if step and _is_whole(path):
             whole.append((int(step[1]), path))
         else:
             log.info("%s was cut off while it was written; it is removed", path)
@@ -154,6 +151,14 @@ def find_checkpoint(folder: Path) -> str | None:
     newest = max(whole)[1]
     log.info("going on from %s", newest)
     return str(newest)
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    try:
+        json.loads((checkpoint / MARK).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):  # not begun, or cut off itself
+        return False
+    return True
 
 
 def save_model(folder: Path, *savers: Callable[[str], Any]) -> None:
@@ -169,4 +174,6 @@ def save_model(folder: Path, *savers: Callable[[str], Any]) -> None:
         save(str(part))
     shutil.rmtree(folder, ignore_errors=True)
     part.rename(folder)
+    for mark in list((ROOT / folder.name).glob(f"*/*/{MARK}")):  # first: a checkpoint half deleted must not look whole
+        mark.unlink()
     shutil.rmtree(ROOT / folder.name, ignore_errors=True)

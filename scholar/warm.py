@@ -30,7 +30,11 @@ def main() -> None:
         importlib.import_module(module)
     for number, (module, *arguments) in enumerate(commands, start=1):
         log.info("%d of %d: %s", number, len(commands), " ".join([module, *arguments]))
-        child = multiprocessing.get_context("fork").Process(target=run_stage, args=(module, arguments))
+        child = multiprocessing.get_context("fork").Process(
+            target=run_stage,
+            args=(module, arguments),
+            daemon=True,  # ends with this process
+        )
         child.start()
         child.join()
         if child.exitcode:

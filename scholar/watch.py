@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 HOOK = Path(__file__).parent / "hook"
-SCRATCH = ("checkpoints", "build/logs", "build/downloads")  # no result depends on what lies there
+SCRATCH = ("checkpoints", "build/logs", "build/runs.jsonl", "build/downloads")  # no result depends on what lies there
+PIPELINE = "dvc.yaml"  # read by stage cards; DVC refuses it as a dependency
 FREE = "stages.fetch"
 UNSEEN = {".git", ".dvc", "__pycache__"}  # folders of other programs
 
@@ -49,9 +50,8 @@ class Declared:
         """A stage of dvc.lock; an output is written beside, with .part, and then renamed."""
         outs = [out["path"] for out in stage["outs"]]
         writes = (*outs, *(f"{out}.part" for out in outs), *SCRATCH)
-        return cls(
-            reads=(*(dep["path"] for dep in stage.get("deps", [])), *stage.get("params", {}), *writes), writes=writes
-        )
+        deps = [dep["path"] for dep in stage.get("deps", [])]
+        return cls(reads=(*deps, *stage.get("params", {}), PIPELINE, *writes), writes=writes)
 
     def allow(self, action: str, path: str) -> bool:
         """Whether a path inside the repository may be touched so; the folders above an output may be made."""

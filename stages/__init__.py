@@ -6,6 +6,7 @@ before any stage imports a library that would read them.
 
 from scholar.errors import run
 from scholar.params import load_params
-from scholar.runtime import configure
+from scholar.runtime import configure, end_with_dvc
 
+end_with_dvc()
 run(lambda: configure(load_params().runtime))

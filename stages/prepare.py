@@ -41,6 +41,7 @@ def main() -> None:
     folder = Path("data/prepared", settings.task, name)
     part = folder.with_name(folder.name + ".part")
     features = task.features(settings)
+    shutil.rmtree(part, ignore_errors=True)  # of an earlier run that was killed
     try:
         for split, rows in splits.items():
             write_rows(rows, features, part / f"{split}.parquet")

@@ -51,7 +51,7 @@ def make_checkpoint(folder: Path, step: int | str, whole: bool = True) -> Path:
     checkpoint.mkdir(parents=True)
     (checkpoint / "model.safetensors").touch()
     if whole:
-        (checkpoint / MARK).touch()
+        (checkpoint / MARK).write_text("{}", encoding="utf-8")
     return checkpoint
 
 
@@ -71,11 +71,13 @@ def test_checkpoints_that_were_cut_off_are_removed_with_a_word(
 ) -> None:
     whole = make_checkpoint(tmp_path, 10)
     cut = make_checkpoint(tmp_path, 20, whole=False)
+    begun = make_checkpoint(tmp_path, 30)
+    (begun / MARK).write_text('{"epoch": 3', encoding="utf-8")
     beside = make_checkpoint(tmp_path, "20.tmp")
     with caplog.at_level(logging.INFO):
         assert find_checkpoint(tmp_path) == str(whole)
     assert sorted(tmp_path.iterdir()) == [whole]
-    for path in (cut, beside):
+    for path in (cut, begun, beside):
         assert f"{path} was cut off while it was written; it is removed" in caplog.messages
 
 

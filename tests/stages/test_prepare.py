@@ -479,3 +479,23 @@ def test_check_of_the_collection() -> None:
         prepare.check_collection("x", splits, rows_of("a"))
     with pytest.raises(DataError, match="data set x: query 'r': document 'a' is not in the collection"):
         prepare.check_collection("x", {**splits, "train": []}, [])
+
+
+def test_what_a_killed_run_left_is_not_taken_over(aclsum: Path, told: Told, tmp_path: Path) -> None:
+    left = tmp_path / "data/prepared/citation_intent/aclsum_intent.part/collection.parquet"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    assert told("aclsum_intent") == ""
+    assert not (tmp_path / "data/prepared/citation_intent/aclsum_intent/collection.parquet").exists()
+    assert not left.parent.exists()
+
+
+def test_a_folder_that_cannot_be_written_is_told(aclsum: Path, tmp_path: Path) -> None:
+    prepared = tmp_path / "data/prepared"
+    prepared.mkdir(mode=0o555)
+    done = run_stage(tmp_path, "prepare", "aclsum_intent")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: data/prepared/citation_intent: Permission denied; ")
+    assert done.stderr.count("\n") == 1
+    prepared.chmod(0o755)
+    assert run_stage(tmp_path, "prepare", "aclsum_intent").returncode == 0
