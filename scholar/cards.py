@@ -39,6 +39,7 @@ LIMITS = {  # by who says what is right
     "author": "References are what authors wrote; another text may be as good and score lower.",
     "none": "There are no labels; the model has learnt from text alone.",
 }
+SEED = "One seed; another would move the scores, too. `_low` and `_high` are the ends of an interval over papers."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,9 +95,7 @@ def describe(model: Model) -> str:
         "## Data",
         tabulate(rows, ["data set", "task", "labels", "licence"], tablefmt="github"),
         "## Limits",
-        "\n".join(
-            [*(f"- {LIMITS[origin]}" for origin in origins), "- One seed, no intervals: a point or two is no evidence."]
-        ),
+        "\n".join([*(f"- {LIMITS[origin]}" for origin in origins), f"- {SEED}"]),
         "## Rebuild exactly this",
         "```console\n" + "\n".join(f"$ dvc repro {stage}" for stage in model.stages) + "\n```",
         "In a checkout whose `dvc.lock` records this run: it names the hash of all that every stage read and wrote. "
