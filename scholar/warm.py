@@ -53,10 +53,16 @@ def list_commands() -> list[list[str]]:
 
 
 def run_stage(module: str, arguments: list[str]) -> None:
-    """What `python -m <module> <arguments>` does."""
+    """What `python -m <module> <arguments>` does: libraries stay loaded, the repository's code is loaded anew.
+
+    So a stage has only the code that it imports itself: a training names its checkpoints by what is loaded.
+    """
     sys.argv = [module, *arguments]
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("scholar", "stages")]:
+        del sys.modules[name]
+    errors = importlib.import_module("scholar.errors")  # the one whose errors the stage raises
     sys.audit("scholar.stage", " ".join(sys.argv))  # heard only under scholar.verify, see scholar/hook/sitecustomize.py
-    run(sys.modules[module].main)
+    errors.run(importlib.import_module(module).main)
 
 
 def _dvc(*arguments: str) -> None:

@@ -7,8 +7,7 @@ folder for temporary files do not. `fetch` alone may use the network, start prog
 is checked by sha256.
 
 What native code opens (Parquet, safetensors and FAISS read and write so) raises no audit event. Its outputs are found
-by comparing the folder before and after; its inputs are not seen. Nor are questions whether a file exists, and, in
-forks of scholar.warm, imports of modules loaded before the fork (tests/test_dvc_yaml.py compares imports with deps).
+by comparing the folder before and after; its inputs are not seen. Nor are questions whether a file exists.
 """
 
 import json
