@@ -18,6 +18,7 @@ import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from scholar.errors import MachineError, ParamsError
 from scholar.params import Runtime
@@ -120,6 +121,13 @@ def device(runtime: Runtime) -> str:
     import torch
 
     return "cuda" if runtime.level == "native" and torch.cuda.is_available() else "cpu"
+
+
+def for_reading(model: Any, runtime: Runtime) -> Any:
+    """A trained model where, and in the precision in which, it is read; training keeps 32-bit weights."""
+    import torch
+
+    return model.to(device(runtime), torch.bfloat16 if runtime.precision == "bf16" else torch.float32)
 
 
 def keep_freed_memory() -> None:

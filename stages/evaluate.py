@@ -13,7 +13,7 @@ from scholar.errors import run as run_command
 from scholar.params import choose, load_params
 from scholar.plots import write_csv
 from scholar.records import SPLITS, Row, read_rows, write_json, write_rows, write_text
-from scholar.runtime import device, start
+from scholar.runtime import for_reading, start
 from scholar.scoring import Outcome, Report, needs_validation, score
 from scholar.task import load_head
 
@@ -28,7 +28,7 @@ def main() -> None:
     start(params.runtime, params.seed)
 
     head = load_head(run.head)
-    model = head.AUTO_MODEL.from_pretrained(f"models/{name}", local_files_only=True).to(device(params.runtime))
+    model = for_reading(head.AUTO_MODEL.from_pretrained(f"models/{name}", local_files_only=True), params.runtime)
     data = {split: read_rows(Path("data/prepared", run.task, run.data, f"{split}.parquet")) for split in SPLITS}
     check_columns(head, run, data["test"].column_names)
     names = head.class_names(data["train"].features)

@@ -15,7 +15,7 @@ from scholar.params import choose, load_params
 from scholar.plots import write_csv
 from scholar.ranking import MEASURES, Integers, bm25_ranking, fuse, mean_scores, retrieval_scores, top
 from scholar.records import Row, read_rows, write_json, write_rows, write_text
-from scholar.runtime import device, start
+from scholar.runtime import device, for_reading, start
 from scholar.samples import intervals, paper_of
 
 CUTS = (1, 2, 3, 5, 10, 20, 30, 50, 70, 100)  # ranks at which recall is drawn
@@ -44,6 +44,7 @@ def main() -> None:
     cut = 0
     for system, weights in {"model": f"models/{name}", "untuned": retriever.encoder}.items():
         encoder = load_encoder(Path(weights), retriever.max_tokens, device(params.runtime))
+        encoder = for_reading(encoder, params.runtime)
         documents = embed(encoder, texts, search.batch_size)
         ranked[system] = top(embed(encoder, queries, search.batch_size) @ documents.T, depth)[0]
         cut = count_cut(encoder, [*queries, *texts])

@@ -15,7 +15,7 @@ from scholar.errors import run
 from scholar.heads.generation import fit_source, load_model, load_tokenizer, write_summaries
 from scholar.params import choose, load_params
 from scholar.records import Row, read_rows, write_json, write_rows, write_text
-from scholar.runtime import device, start
+from scholar.runtime import device, for_reading, start
 from scholar.samples import intervals, paper_of
 from scholar.summaries import EXTRACTORS, mean_scores, oracle, score_summaries
 
@@ -37,7 +37,7 @@ def main() -> None:
     texts: dict[str, list[str]] = {}
     results: dict[str, dict[str, float]] = {}
     for system, weights in {"model": Path("models", name), "untuned": Path(summarizer.encoder)}.items():
-        model = load_model(weights, device(params.runtime))
+        model = for_reading(load_model(weights, device(params.runtime)), params.runtime)
         written = write_summaries(model, load_tokenizer(weights), test, summarizer, params.generation)
         texts[system] = [summary.text for summary in written]
         at_cap = mean(summary.tokens >= params.generation.max_new_tokens for summary in written)

@@ -11,7 +11,7 @@ from scholar.heads.retrieval import document_text, embed, load_encoder
 from scholar.index import VECTORS, ExactSearch, Vectors, build, write_index
 from scholar.params import choose, load_params
 from scholar.records import read_rows, write_json
-from scholar.runtime import device, start
+from scholar.runtime import device, for_reading, start
 from scholar.splits import draw
 
 DEPTH = 10  # ranks compared with exact search
@@ -33,7 +33,7 @@ def main() -> None:
     queries = [row["query"] for row in read_rows(data / "validation.parquet").to_list()]
     collection.sort(key=lambda document: draw(params.seed, "index", document["id"]))  # the first stand for all
     model = Path("models", settings.retriever)
-    encoder = load_encoder(model, retriever.max_tokens, device(params.runtime))
+    encoder = for_reading(load_encoder(model, retriever.max_tokens, device(params.runtime)), params.runtime)
     exact = ExactSearch(embed(encoder, queries, settings.batch_size), DEPTH)
 
     def batches() -> Iterator[Vectors]:

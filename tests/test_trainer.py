@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from datasets import Features, List, Value
+from safetensors.numpy import load_file
 from transformers import BertConfig, T5Config
 
 from scholar.errors import ParamsError
@@ -301,8 +302,11 @@ def test_a_killed_pretraining_ends_in_the_same_bytes(tmp_path: Path) -> None:
     assert not (folder / "metrics/plots/validation").exists()
 
 
-def test_bf16_trains_without_a_gpu(tmp_path: Path) -> None:
+def test_bf16_trains_and_reads_without_a_gpu(tmp_path: Path) -> None:
     runtime = {"level": "native", "threads": 1, "precision": "bf16"}
     folder = write_experiment(tmp_path, {"tiny-run": make_run()}, runtime=runtime)
-    finish(start_python(folder, "-m", "stages.finetune", "tiny-run"))
-    assert (folder / "models/tiny-run/model.safetensors").exists()
+    for stage in ("finetune", "evaluate"):
+        finish(start_python(folder, "-m", f"stages.{stage}", "tiny-run"))
+    weights = load_file(folder / "models/tiny-run/model.safetensors")
+    assert {tensor.dtype.name for tensor in weights.values()} == {"float32"}
+    assert (folder / "metrics/tiny-run.json").exists()
