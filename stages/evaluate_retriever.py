@@ -58,19 +58,18 @@ def main() -> None:
     }
     papers = {row["id"]: paper_of(row) for row in test}
 
-    def summarize(per_query: dict[str, dict[str, float]]) -> dict[str, float]:
-        given = [{"id": query, "paper": papers[query], **values} for query, values in per_query.items()]
-        return {**mean_scores(per_query), **intervals(given, params.evaluation, params.seed)}
-
     scores = {system: retrieval_scores(qrels, found) for system, found in lists.items()}
-    results: dict[str, object] = {system: summarize(per_query) for system, per_query in scores.items()}
+    results: dict[str, object] = {}
+    for system, per_query in scores.items():
+        given = [{"id": query, "paper": papers[query], **values} for query, values in per_query.items()]
+        results[system] = {**mean_scores(per_query), **intervals(given, params.evaluation, params.seed)}
     seen = {document for row in train for document in row["relevant"]}
     for part, wanted in {"seen": seen, "unseen": set(ids) - seen}.items():
         judged = {query: {d: 1 for d in relevant if d in wanted} for query, relevant in qrels.items()}
         judged = {query: relevant for query, relevant in judged.items() if relevant}
         if judged:
             results[part] = {
-                s: summarize(retrieval_scores(judged, without_others(judged, qrels, found)))
+                s: mean_scores(retrieval_scores(judged, without_others(judged, qrels, found)))
                 for s, found in lists.items()
             }
     counts = {"documents": len(ids), "documents_seen_in_training": len(seen), "texts_cut": cut}

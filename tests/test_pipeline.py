@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -44,6 +46,7 @@ def make_repository(folder: Path, sources: Path) -> Path:
         params[section] = {name: params[section][name] for name in names}
     params["pretraining"] |= {"pairs_per_epoch": 16, "validation_pairs": 8, "max_tokens": 64, "batch_size": 8}
     params["training"] |= {"max_tokens": 64, "batch_size": 8}
+    params["runs"]["intent-base"]["epochs"] = 3
     params["evaluation"]["views"] = {}
     params["leakage"]["shingle_letters"] = NO_SHINGLE
     with (folder / "params.yaml").open("w", encoding="utf-8") as file:
@@ -58,6 +61,17 @@ def repro(folder: Path, *arguments: str, **environment: str) -> list[str]:
     done = subprocess.run(dvc, cwd=folder, env=environ, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return re.findall(r"Running stage '(.+)'", done.stdout)
+
+
+def kill_repro(folder: Path, appears: str, *arguments: str) -> None:
+    """For tests/crash.py: start dvc repro and kill all its processes when a path that fits the pattern appears."""
+    environ = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    dvc = [sys.executable, "-m", "dvc", "repro", "--quiet", *arguments]
+    with subprocess.Popen(dvc, cwd=folder, env=environ, start_new_session=True) as process:
+        while not list(folder.glob(appears)):
+            assert process.poll() is None, f"{appears} never appeared"
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def set_learning_rate(folder: Path, value: float) -> float:
