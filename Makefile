@@ -4,7 +4,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: repro test check smoke fast verify crash cpus readme lock clean
+.PHONY: repro test check smoke fast verify compare crash cpus readme lock clean
 
 repro: .venv/ready ## the default pipeline: models and metrics
 	python -c "import stages" # a wrong value is told before DVC removes what it would rebuild
@@ -27,6 +27,9 @@ fast: .venv/ready ## the whole pipeline with this machine's own instructions and
 
 verify: .venv/ready ## everything anew in other surroundings, in build/verify, each hash compared with dvc.lock
 	python -m scholar.verify
+
+compare: .venv/ready ## what changed since another revision, with verdicts: make compare REV=main
+	python -m scholar.compare $(REV)
 
 crash: .venv/ready ## end every stage at many points, repeat it, compare; writes docs/kill_points.md
 	python -m tests.crash

@@ -25,6 +25,7 @@ Positive = Annotated[int, Field(gt=0)]
 NotNegative = Annotated[int, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(gt=0, lt=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 strict = with_config(ConfigDict(extra="forbid", strict=True))
 
@@ -158,6 +159,7 @@ class Run:
     data: str
     head: str
     encoder: RelativePath
+    seed: Seed | None
     inputs: Annotated[list[str], Field(min_length=1)]
     input_dropout: dict[str, Fraction]
     max_tokens: Annotated[int, Field(ge=8)]
@@ -184,6 +186,7 @@ class Retriever:
     task: Literal["semantic_search"]
     data: str
     encoder: RelativePath
+    seed: Seed | None
     inputs: Annotated[list[Literal["title", "abstract"]], Field(min_length=1)]
     max_tokens: Annotated[int, Field(ge=8)]
     epochs: Positive
@@ -219,6 +222,7 @@ class Summarizer:
     task: Literal["summarization"]
     data: str
     encoder: RelativePath
+    seed: Seed | None
     prompt: Annotated[str, Field(pattern=r"\{source\}")]
     max_input_tokens: Annotated[int, Field(ge=8)]
     max_target_tokens: Annotated[int, Field(ge=8)]
@@ -306,7 +310,7 @@ class Leakage:
 class Params:
     """All of params.yaml. A data set's block is checked against the settings of its task, when it is prepared."""
 
-    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    seed: Seed
     runtime: Runtime
     trackers: list[Literal["tensorboard", "dvclive"]]
     sources: dict[str, Source]
@@ -321,6 +325,19 @@ class Params:
     indexes: dict[str, Index]
     summarizers: dict[str, Summarizer]
     generation: Generation
+
+    @property
+    def trained(self) -> dict[str, Run | Retriever | Summarizer]:
+        """Everything that is trained and evaluated, by name."""
+        return {**self.runs, **self.retrievers, **self.summarizers}
+
+    def views_of(self, trained: Run | Retriever | Summarizer) -> list[str]:
+        """The views in which its test split is read: files of predictions/<name>/."""
+        return sorted(self.evaluation.views.get(trained.data, ["test"]))
+
+    def seed_of(self, trained: Run | Retriever | Summarizer) -> int:
+        """The seed of its training: its own if it has one, else that of the pipeline."""
+        return self.seed if trained.seed is None else trained.seed
 
 
 def load_params(path: Path = PARAMS) -> Params:

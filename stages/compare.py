@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from scholar.comparison import Systems, Trained, compare_all
+from scholar.comparison import Systems, compare_all
 from scholar.errors import run
 from scholar.params import load_params
 from scholar.records import read_rows, write_json
@@ -11,15 +11,11 @@ from scholar.records import read_rows, write_json
 def main() -> None:
     """Read the predictions of everything that params.yaml trains, and compare."""
     params = load_params()
-    trained: dict[str, Trained] = {**params.runs, **params.retrievers, **params.summarizers}
     tables = {
-        name: {
-            view: read_systems(Path("predictions", name, f"{view}.parquet"))
-            for view in sorted(params.evaluation.views.get(given.data, ["test"]))
-        }
-        for name, given in trained.items()
+        name: {view: read_systems(Path("predictions", name, f"{view}.parquet")) for view in params.views_of(given)}
+        for name, given in params.trained.items()
     }
-    write_json(compare_all(tables, trained, params.evaluation, params.seed), Path("metrics/comparisons.json"))
+    write_json(compare_all(tables, params.trained, params.evaluation, params.seed), Path("metrics/comparisons.json"))
 
 
 def read_systems(file: Path) -> Systems:

@@ -22,7 +22,8 @@ def main() -> None:
     name = parser.parse_args().name
     params = load_params()
     run = params.runs[choose("run", name, list(params.runs))]
-    start(params.runtime, params.seed)
+    seed = params.seed_of(run)
+    start(params.runtime, seed)
 
     head = load_head(run.head)
     files = {split: Path("data/prepared", run.task, run.data, f"{split}.parquet") for split in ("train", "validation")}
@@ -31,7 +32,7 @@ def main() -> None:
     names = head.class_names(data["train"].features)
 
     inputs = [*files.values(), *(file for file in Path(run.encoder).rglob("*") if file.is_file())]
-    settings = resume_settings(name, run, params.runtime, params.seed, inputs, params.trackers)
+    settings = resume_settings(name, run, params.runtime, seed, inputs, params.trackers)
     with full_disk_told(settings.checkpoints):
         trained = finetune(run, head, names, {split: rows.to_list() for split, rows in data.items()}, settings)
 

@@ -19,7 +19,8 @@ def main() -> None:
     name = parser.parse_args().name
     params = load_params()
     retriever = params.retrievers[choose("retriever", name, list(params.retrievers))]
-    start(params.runtime, params.seed)
+    seed = params.seed_of(retriever)
+    start(params.runtime, seed)
 
     folder = Path("data/prepared", retriever.task, retriever.data)
     files = [folder / f"{part}.parquet" for part in ("train", "validation", "collection")]
@@ -27,7 +28,7 @@ def main() -> None:
     splits = {"train": train_rows, "validation": validation_rows}
 
     inputs = [*files, *(file for file in Path(retriever.encoder).rglob("*") if file.is_file())]
-    settings = resume_settings(name, retriever, params.runtime, params.seed, inputs, params.trackers)
+    settings = resume_settings(name, retriever, params.runtime, seed, inputs, params.trackers)
     with full_disk_told(settings.checkpoints):
         model, history, metrics = train(retriever, splits, collection, settings, device(params.runtime))
 

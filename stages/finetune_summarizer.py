@@ -19,14 +19,15 @@ def main() -> None:
     name = parser.parse_args().name
     params = load_params()
     summarizer = params.summarizers[choose("summarizer", name, list(params.summarizers))]
-    start(params.runtime, params.seed)
+    seed = params.seed_of(summarizer)
+    start(params.runtime, seed)
 
     folder = Path("data/prepared", summarizer.task, summarizer.data)
     files = {split: folder / f"{split}.parquet" for split in ("train", "validation")}
     splits = {split: read_rows(file).to_list() for split, file in files.items()}
 
     inputs = [*files.values(), *(file for file in Path(summarizer.encoder).rglob("*") if file.is_file())]
-    settings = resume_settings(name, summarizer, params.runtime, params.seed, inputs, params.trackers)
+    settings = resume_settings(name, summarizer, params.runtime, seed, inputs, params.trackers)
     with full_disk_told(settings.checkpoints):
         model, tokenizer, history, metrics = train(summarizer, splits, settings, device(params.runtime))
 

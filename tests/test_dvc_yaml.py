@@ -14,6 +14,11 @@ ROOT = Path(__file__).parents[1]
 STAGES = read_yaml(ROOT / "dvc.yaml")["stages"]
 PARAMS = load_params(ROOT / "params.yaml")
 RAW = read_yaml(ROOT / "params.yaml")
+DERIVED = {  # what Params works out: the sections behind it
+    "trained": {"runs", "retrievers", "summarizers"},
+    "views_of": {"evaluation"},
+    "seed_of": {"seed"},
+}
 
 
 def instances() -> list[tuple[str, str, list[str], list[str]]]:
@@ -105,6 +110,7 @@ def test_the_sections_that_a_stage_reads_are_tracked(name: str) -> None:
     body = STAGES[name].get("do", STAGES[name])
     script = (ROOT / f"{body['cmd'].split()[2].replace('.', '/')}.py").read_text(encoding="utf-8")
     read = {field.name for field in fields(PARAMS) if re.search(rf"params(\(\))?\.{field.name}\b", script)}
+    read |= {section for name, behind in DERIVED.items() if f"params.{name}" in script for section in behind}
     read -= {"prepare": {"sources"}, "pretrain": {"datasets"}}.get(name, set())  # to tell an unknown name, no more
     read -= {"trackers"}  # they watch, and change no result
     if name == "cards":  # which tells the parameters of the stages that train and evaluate

@@ -130,6 +130,18 @@ def test_own_value_wins_over_the_shared_one(tmp_path: Path) -> None:
     assert runs["ner-base"].input_dropout == {}
 
 
+def test_own_seed_wins_over_that_of_the_pipeline(tmp_path: Path) -> None:
+    def change(params: dict[str, Any]) -> None:
+        params["seed"] = 42
+        params["runs"]["ner-base"]["seed"] = 0
+        params["retrievers"]["search-base"]["seed"] = 5
+
+    params = load_params(write_params(tmp_path, change))
+    seeds = {name: params.seed_of(given) for name, given in params.trained.items()}
+    assert (seeds.pop("ner-base"), seeds.pop("search-base")) == (0, 5)
+    assert set(seeds.values()) == {42}
+
+
 def test_wrong_own_value_is_told_of_its_run(tmp_path: Path) -> None:
     assert problems(tmp_path, put("runs.ner-base.batch_size", -3)) == [
         "runs.ner-base.batch_size: input should be greater than 0 (got -3)"
