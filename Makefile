@@ -25,8 +25,8 @@ smoke: .venv/ready ## the whole pipeline on tiny subsets, in build/smoke
 fast: .venv/ready ## the whole pipeline with this machine's own instructions and bf16, in build/fast
 	python -m scholar.profile fast --run build/fast
 
-verify: .venv/ready ## everything anew in other surroundings, in build/verify, each hash compared with dvc.lock
-	python -m scholar.verify
+verify: .venv/ready ## everything anew in other surroundings, each hash compared with dvc.lock; or STAGES=..., PROFILE=smoke
+	python -m scholar.verify $(STAGES) $(if $(PROFILE),--profile $(PROFILE))
 
 compare: .venv/ready ## what changed since another revision, with verdicts: make compare REV=main
 	python -m scholar.compare $(REV)
