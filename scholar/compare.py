@@ -18,10 +18,10 @@ from tabulate import tabulate
 from scholar.comparison import MODEL, Difference, compare, holm, verdict
 from scholar.errors import DataError, run
 from scholar.params import Params, load_params
-from scholar.readme import NAMES, title
 from scholar.records import write_text
 from scholar.revisions import list_predictions, open_revision, read_predictions
 from scholar.samples import read_samples
+from scholar.tables import NAMES, call
 
 MARK = "<!-- papertrail comparison -->"  # by which the comment of a pull request is found and updated
 HEADLINES = (
@@ -87,7 +87,7 @@ def find_changes(revision: str, params: Params) -> Changes:
         metrics = repo.metrics.diff(a_rev=revision, all=True).get("diff", {})
     both = [(name, given) for name, given in params.trained.items() if name in before]
     places = [(name, view) for name, given in both for view in params.views_of(given)]
-    scores = {(name, view): headline(metrics.get(f"metrics/{name}.json", {}), view) for name, view in places}
+    scores = {(name, view): headline(metrics.get(f"metrics/evaluate/{name}.json", {}), view) for name, view in places}
     found: dict[Place, Difference | None] = {}
     untested = {}
     for place in places:
@@ -168,12 +168,12 @@ def render(changes: Changes, *, markdown: bool) -> str:
         ]
         blocks.append(tabulate(rows, headers, tablefmt=style, disable_numparse=True))
     for what, names in {
-        "Same predictions": [title(*place) for place in changes.unchanged],
+        "Same predictions": [call(*place) for place in changes.unchanged],
         "Only now": changes.added,
         "Only before": changes.removed,
     }.items():
         blocks += [f"{what}: {', '.join(names)}."] if names else []
-    blocks += ["\n".join(f"- {title(*place)}: {why}" for place, why in changes.untested.items())]
+    blocks += ["\n".join(f"- {call(*place)}: {why}" for place, why in changes.untested.items())]
     if changes.others:
         blocks.append(f"{changes.others} other metrics changed, untested: `dvc metrics diff {changes.revision}`.")
     return "\n\n".join(block for block in blocks if block) + "\n"
@@ -192,7 +192,7 @@ def score_row(changes: Changes, place: Place) -> list[str]:
     """A model's headline score before and now, with the verdict, or without one if it could not be tested."""
     score, numbers = next(iter(changes.scores[place].items()), ("", {}))
     values = [f"{v:.3f}" if (v := numbers.get(side)) is not None else "-" for side in ("old", "new")]
-    row = [title(*place), NAMES.get(score, score), *values]
+    row = [call(*place), NAMES.get(score, score), *values]
     if place not in changes.verdicts:
         return [*row, "-", "-", "not tested, see below"]
     tested = changes.verdicts[place]

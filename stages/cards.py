@@ -62,7 +62,7 @@ def list_models(params: Params) -> Iterator[Model]:
                 library="sentence-transformers" if isinstance(given, Retriever) else "transformers",
                 datasets=[describe_data(given.data, params)],
                 stages=[f"finetune{suffix}@{name}", f"evaluate{suffix}@{name}"],
-                metrics=Path("metrics", f"{name}.json"),
+                metrics=Path("metrics/evaluate", f"{name}.json"),
                 split="test",
             )
 

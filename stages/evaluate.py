@@ -1,4 +1,4 @@
-"""Predict, then score: predictions/<run>/ (rows by system), metrics/<run>.json, plots, and the worst mistakes."""
+"""Predict, then score: predictions/<run>/ (rows by system, worst mistakes), metrics/evaluate/<run>.json, and plots."""
 
 import argparse
 import shutil
@@ -83,7 +83,7 @@ def main() -> None:
     part.rename(folder)
     for plot, points in next(iter(reports.values())).plots.items():  # of the first view
         write_csv(points, Path("metrics/plots", plot, f"{name}.csv"), list(points[0]))
-    write_json(results, Path("metrics", f"{name}.json"))
+    write_json(results, Path("metrics/evaluate", f"{name}.json"))
 
 
 def describe(name: str, view: str, report: Report) -> str:

@@ -97,7 +97,7 @@ def main() -> None:
     shutil.rmtree(folder, ignore_errors=True)  # everything is scored: from here on it is only put in place
     part_folder.rename(folder)
     write_csv(recall_by_rank(qrels, lists), Path("metrics/plots/recall", f"{name}.csv"), ["rank", *lists])
-    write_json({"test": {**results, **counts}}, Path("metrics", f"{name}.json"))
+    write_json({"test": {**results, **counts}}, Path("metrics/evaluate", f"{name}.json"))
 
 
 def without_others(

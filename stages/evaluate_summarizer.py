@@ -69,7 +69,7 @@ def main() -> None:
     left_out = sum(fit_source(row["source"], tokenizer, summarizer.max_input_tokens)[1] for row in test)
     sentences = sum(len(row["source"]) for row in test)
     counts = {"papers": len(test), "words_of_extracts": words, "sentences": sentences, "sentences_left_out": left_out}
-    write_json({"test": {**results, **counts}}, Path("metrics", f"{name}.json"))
+    write_json({"test": {**results, **counts}}, Path("metrics/evaluate", f"{name}.json"))
 
 
 def describe(name: str, test: list[Row], texts: dict[str, list[str]]) -> str:

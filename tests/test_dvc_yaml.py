@@ -13,6 +13,7 @@ from scholar.params import load_params, read_yaml
 ROOT = Path(__file__).parents[1]
 STAGES = read_yaml(ROOT / "dvc.yaml")["stages"]
 PARAMS = load_params(ROOT / "params.yaml")
+REPORT = [(ROOT / "scholar" / name).read_text(encoding="utf-8") for name in ("report.py", "tables.py")]
 RAW = read_yaml(ROOT / "params.yaml")
 DERIVED = {  # what Params works out: the sections behind it
     "trained": {"runs", "retrievers", "summarizers"},
@@ -79,7 +80,9 @@ def test_declared_code_is_what_imports_reach(module: str, deps: list[str], plugi
     script = f"{module.replace('.', '/')}.py"
     packages = {f"{plugin.rpartition('/')[0]}/__init__.py" for plugin in plugins}
     start = {ROOT / file for file in ("stages/__init__.py", script, *plugins, *packages)}
-    code = {file.relative_to(ROOT).as_posix() for file in reached(start)}
+    files = reached(start)
+    files |= {template for file in files for template in file.parent.glob(f"{file.stem}.*.jinja")}
+    code = {file.relative_to(ROOT).as_posix() for file in files}
     declared = {dep for dep in deps if dep.startswith(("scholar", "stages"))}
     folders = {dep for dep in declared if (ROOT / dep).is_dir()}
     inside = tuple(f"{folder}/" for folder in folders)
@@ -111,6 +114,8 @@ def test_the_sections_that_a_stage_reads_are_tracked(name: str) -> None:
     script = (ROOT / f"{body['cmd'].split()[2].replace('.', '/')}.py").read_text(encoding="utf-8")
     read = {field.name for field in fields(PARAMS) if re.search(rf"params(\(\))?\.{field.name}\b", script)}
     read |= {section for name, behind in DERIVED.items() if f"params.{name}" in script for section in behind}
+    if name == "report":  # what it hands on whole
+        read = {f.name for f in fields(PARAMS) if any(re.search(rf"params\.{f.name}\b", text) for text in REPORT)}
     read -= {"prepare": {"sources"}, "pretrain": {"datasets"}}.get(name, set())  # to tell an unknown name, no more
     read -= {"trackers"}  # they watch, and change no result
     if name == "cards":  # which tells the parameters of the stages that train and evaluate

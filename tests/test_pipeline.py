@@ -102,8 +102,8 @@ def repository(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The repository after its first run."""
     folder = make_repository(tmp_path_factory.mktemp("one") / "papertrail", sources)
     ran = repro(folder)
-    # 2 sources, 2 data sets, contamination, pretraining, 2 runs trained and evaluated, compared, described
-    assert len(ran) == 12
+    # 2 sources, 2 data sets, contamination, pretraining, 2 runs trained and evaluated, compared, reported, described
+    assert len(ran) == 13
     return folder
 
 
@@ -113,7 +113,7 @@ def test_a_second_run_does_nothing(repository: Path) -> None:
 
 def test_a_run_s_parameter_reruns_that_run_alone(repository: Path) -> None:
     before = set_learning_rate(repository, 0.00031)
-    expected = ["finetune@intent-base", "evaluate@intent-base", "compare", "cards"]
+    expected = ["finetune@intent-base", "evaluate@intent-base", "compare", "report", "cards"]
     assert sorted(repro(repository, "--dry")) == sorted(expected)
     set_learning_rate(repository, before)
     assert repro(repository, "--dry") == []

@@ -6,19 +6,22 @@ from pathlib import Path
 
 import pytest
 
+from scholar import readme
 from scholar.errors import ScholarError
-from scholar.params import load_params
-from scholar.readme import (
+from scholar.params import Params, load_params
+from scholar.readme import replace_block
+from scholar.samples import SEARCH
+from scholar.tables import (
     SEARCHERS,
     WRITERS,
     WRITTEN,
+    call,
     comparison_table,
-    replace_block,
     result_table,
     search_table,
     summary_table,
 )
-from scholar.samples import SEARCH
+from tests.fixtures.results import keep_four, write_json, write_results
 
 EMPTY = "top\n<!-- begin a -->\n<!-- end a -->\nmiddle\n<!-- begin b -->\n<!-- end b -->\nbottom\n"
 
@@ -36,23 +39,16 @@ def test_missing_marks_are_told() -> None:
         replace_block("top\n<!-- begin a -->\n", "a", "table")
 
 
-def cells(table: str) -> list[list[str]]:
-    """The rows of a table in Markdown, without its head."""
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
-
-
 def test_search_table_marks_the_best_of_each_collection(
     repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     params = load_params(repo / "params.yaml")
     monkeypatch.chdir(tmp_path)
-    Path("metrics").mkdir()
     rising = {system: dict.fromkeys(SEARCH, rank / 10) for rank, system in enumerate(SEARCHERS)}
     even = {system: dict.fromkeys(SEARCH, 0.25) for system in SEARCHERS}
-    metrics = {"test": {**rising, "seen": even, "documents": 9}}
-    Path("metrics/tiny.json").write_text(json.dumps(metrics), encoding="utf-8")
+    write_json("evaluate/tiny.json", {"test": {**rising, "seen": even, "documents": 9}})
     retriever = next(iter(params.retrievers.values()))
-    rows = cells(search_table(replace(params, retrievers={"tiny": retriever})))
+    rows = search_table(replace(params, retrievers={"tiny": retriever})).rows
     assert rows[:4] == [
         ["tiny", "BM25", *["0.000"] * 5],
         ["tiny", "untuned encoder", *["0.100"] * 5],
@@ -66,48 +62,27 @@ def test_search_table_marks_the_best_of_each_collection(
 def test_summary_table_has_a_row_per_system(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     params = load_params(repo / "params.yaml")
     monkeypatch.chdir(tmp_path)
-    Path("metrics").mkdir()
     scores = {system: {**dict.fromkeys(WRITTEN, 0.125), "words": 99.6} for system in WRITERS}
-    Path("metrics/tiny.json").write_text(json.dumps({"test": {**scores, "papers": 3}}), encoding="utf-8")
+    write_json("evaluate/tiny.json", {"test": {**scores, "papers": 3}})
     summarizer = next(iter(params.summarizers.values()))
-    rows = cells(summary_table(replace(params, summarizers={"tiny": summarizer})))
+    rows = summary_table(replace(params, summarizers={"tiny": summarizer})).rows
     assert [row[1] for row in rows] == list(WRITERS.values())
     assert all(row[2:] == ["0.125"] * 6 + ["100"] for row in rows)
 
 
-def write_metrics(**files: dict[str, object]) -> None:
-    Path("metrics").mkdir()
-    for name, content in files.items():
-        Path(f"metrics/{name}.json").write_text(json.dumps(content), encoding="utf-8")
-
-
-def test_results_show_intervals_and_the_verdict_against_the_best_baseline(
-    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    params = load_params(repo / "params.yaml")
+@pytest.fixture
+def results(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
+    """Parameters whose made-up results stand in the working directory."""
+    params = keep_four(load_params(repo / "params.yaml"))
     monkeypatch.chdir(tmp_path)
-    numbers = {"effect": 0.1, "low": 0.05, "high": 0.15, "p": 0.01, "p_holm": 0.03, "smallest": 0.07}
-    unsure = {**numbers, "p_holm": 0.06}
-    scores = {
-        system: {"accuracy": 0.9, "macro_f1": value, "macro_f1_low": value - 0.1, "macro_f1_high": value + 0.1}
-        for system, value in {"model": 0.8, "tfidf": 0.7, "majority": 0.2}.items()
-    }
-    against = {"majority": {"macro_f1": numbers}, "tfidf": {"macro_f1": unsure}}
-    write_metrics(
-        base={"title": {**scores, "examples": 9}},
-        again={"title": {**scores, "examples": 9}},
-        comparisons={
-            "again": {"title": {**against, "base": {"macro_f1": {**numbers, "effect": -0.1}}}},
-            "base": {"title": against},
-            "tiny-search": {"test": {"bm25": {"ndcg@10": numbers}}},
-        },
-    )
-    run = next(iter(params.runs.values()))
-    retriever = next(iter(params.retrievers.values()))
-    params = replace(params, runs={"base": run, "again": run}, retrievers={"tiny-search": retriever})
-    assert cells(result_table(params)) == [
+    write_results(params)
+    return params
+
+
+def test_results_show_intervals_and_the_verdict_against_the_best_baseline(results: Params) -> None:
+    assert result_table(results).rows == [
         [
-            f"{name}, shown title",
+            name,
             "macro-F1",
             "0.800 [0.700, 0.900]",
             "TF-IDF + logistic regression 0.700 [0.600, 0.800], majority class 0.200 [0.100, 0.300]",
@@ -115,7 +90,47 @@ def test_results_show_intervals_and_the_verdict_against_the_best_baseline(
         ]
         for name in ("base", "again")
     ]
-    assert cells(comparison_table(params)) == [
-        ["again, shown title", "base", "macro-F1", "-0.100 [+0.050, +0.150]", "0.0300", "worse"],
+    assert comparison_table(results).rows == [
+        ["again", "base", "macro-F1", "-0.100 [+0.050, +0.150]", "0.0300", "worse"],
         ["tiny-search", "BM25", "ndcg@10", "+0.100 [+0.050, +0.150]", "0.0300", "better"],
+        [
+            "tiny-summary",
+            "first sentences",
+            "ROUGE-L",
+            "+0.100 [+0.050, +0.150]",
+            "0.0600",
+            "no difference seen (could have shown about 0.070)",
+        ],
     ]
+
+
+def test_a_view_is_named_by_what_it_shows() -> None:
+    assert call("base", "title_abstract") == "base, shown title and abstract"
+
+
+def run_readme(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
+    monkeypatch.setattr("sys.argv", ["readme", *arguments])
+    readme.main()
+
+
+def test_check_tells_a_stale_readme(results: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readme, "load_params", lambda: results)
+    blocks = ("results", "comparisons", "search", "summaries", "data")
+    old = "".join(f"<!-- begin {name} -->\n<!-- end {name} -->\n" for name in blocks)
+    Path("README.md").write_text(old, encoding="utf-8")
+    with pytest.raises(ScholarError, match="make readme"):
+        run_readme(monkeypatch, "--check")
+    assert Path("README.md").read_text(encoding="utf-8") == old
+    run_readme(monkeypatch)
+    run_readme(monkeypatch, "--check")
+    scores = json.loads(Path("metrics/evaluate/again.json").read_text(encoding="utf-8"))
+    scores["test"]["model"]["macro_f1_low"] = 0.71
+    write_json("evaluate/again.json", scores)
+    with pytest.raises(ScholarError, match="make readme"):
+        run_readme(monkeypatch, "--check")
+
+
+@pytest.mark.xfail(strict=True, reason="metrics/ is older than intervals; remove this mark after the next full run")
+def test_readme_shows_the_metrics_of_this_commit(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(repo)
+    run_readme(monkeypatch, "--check")

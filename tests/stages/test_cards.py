@@ -14,7 +14,7 @@ from tests.fixtures.tiny_runs import PRETRAINING, make_run, write_experiment
 
 SCORES = {"accuracy": 0.75, "macro_f1": 0.5, "approach": {"f1": 0.25}}
 METRICS = {
-    "run-0.json": {"test": {"model": SCORES, "tfidf": {"accuracy": 0.8, "macro_f1": 0.6}, "examples": 12}},
+    "evaluate/run-0.json": {"test": {"model": SCORES, "tfidf": {"accuracy": 0.8, "macro_f1": 0.6}, "examples": 12}},
     "pretrain.json": {"before": {"mlm_loss": 9.5}, "after": {"mlm_loss": 7.5}, "steps": 2},
 }
 LICENCE = {"licence": "CC BY 4.0", "files": {"a": "0" * 64}, "unpack": None, "gguf": None}
@@ -106,7 +106,7 @@ def test_other_surroundings_give_the_same_bytes(experiment: Path, tmp_path: Path
     assert len(first) == 4
 
 
-@pytest.mark.parametrize("missing", ["metrics/run-0.json", "models/run-0"])
+@pytest.mark.parametrize("missing", ["metrics/evaluate/run-0.json", "models/run-0"])
 def test_what_is_missing_is_told(missing: str, tmp_path: Path) -> None:
     folder = write(tmp_path / "cards")
     shutil.rmtree(folder / missing, ignore_errors=True)

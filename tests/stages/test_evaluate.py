@@ -96,7 +96,13 @@ def test_both_times_the_same_bytes(experiments: list[Path]) -> None:
     errors = {f"predictions/{name}/errors.md" for name in RUNS}
     parquet = {f"predictions/{name}/{view}.parquet" for name, views in VIEWS_OF.items() for view in views}
     parquet.add("predictions/links/validation.parquet")  # the threshold of pairs is chosen there
-    assert first.keys() == {*plots, *errors, *parquet, *(f"metrics/{name}.json" for name in (*RUNS, "comparisons"))}
+    assert first.keys() == {
+        *plots,
+        *errors,
+        *parquet,
+        "metrics/comparisons.json",
+        *(f"metrics/evaluate/{name}.json" for name in RUNS),
+    }
 
 
 PLOTS = {
@@ -118,7 +124,7 @@ def test_predictions_have_a_row_per_example(name: str, experiments: list[Path]) 
 
 @pytest.mark.parametrize("name", RUNS)
 def test_metrics_are_numbers_by_view_and_system(name: str, experiments: list[Path]) -> None:
-    metrics = json.loads((experiments[0] / "metrics" / f"{name}.json").read_text(encoding="utf-8"))
+    metrics = json.loads((experiments[0] / "metrics/evaluate" / f"{name}.json").read_text(encoding="utf-8"))
     assert sorted(metrics) == sorted(VIEWS_OF[name])
     for path, value in leaves(metrics):
         assert isinstance(value, float | int) and not isinstance(value, bool), path  # DVC shows nothing else
@@ -152,7 +158,7 @@ def test_views_show_the_model_other_inputs(experiments: list[Path]) -> None:
     model = head.AUTO_MODEL.from_pretrained(folder / "models/purposes")
     tokenizer = load_tokenizer(folder / "models/purposes", run.max_tokens)
     rows = read_rows(folder / "data/prepared/tiny/tiny_purposes/test.parquet").to_list()
-    metrics = json.loads((folder / "metrics/purposes.json").read_text(encoding="utf-8"))
+    metrics = json.loads((folder / "metrics/evaluate/purposes.json").read_text(encoding="utf-8"))
     found = {}
     for view, left_out in (("title", frozenset({"text"})), ("both", frozenset())):
         items, cut = encode_rows(head, rows, tokenizer, run, left_out)
@@ -175,7 +181,7 @@ def test_comparisons_are_numbers_from_predictions_alone(experiments: list[Path])
         assert views == dict.fromkeys(VIEWS_OF[name], opponents)
     assert others.keys() == RUNS.keys()
     for name, views in found.items():
-        metrics = json.loads((experiments[0] / "metrics" / f"{name}.json").read_text(encoding="utf-8"))
+        metrics = json.loads((experiments[0] / "metrics/evaluate" / f"{name}.json").read_text(encoding="utf-8"))
         for view, systems in views.items():
             for other in systems.keys() - {"purposes"}:
                 ((metric, numbers),) = systems[other].items()
@@ -192,7 +198,8 @@ def test_a_temperature_is_fitted_on_validation(experiments: list[Path], tmp_path
     shutil.copytree(experiments[0] / "models", folder / "models")
     finish(start_python(folder, "-m", "stages.evaluate", "purposes"))
     scaled, plain = (
-        json.loads((place / "metrics/purposes.json").read_text(encoding="utf-8")) for place in (folder, experiments[0])
+        json.loads((place / "metrics/evaluate/purposes.json").read_text(encoding="utf-8"))
+        for place in (folder, experiments[0])
     )
     for view in VIEWS["tiny_purposes"]:
         assert scaled[view].pop("temperature") != 1

@@ -107,7 +107,9 @@ def test_nothing_half_done_is_left(experiments: list[Path]) -> None:
 
 
 def test_every_file_has_its_place(whole: Path) -> None:
-    metrics = {f"metrics/{name}.json" for name in (NAME, f"finetune/{NAME}", "index/papers", "index/cells")}
+    metrics = {
+        f"metrics/{name}.json" for name in (f"evaluate/{NAME}", f"finetune/{NAME}", "index/papers", "index/cells")
+    }
     plots = {f"metrics/plots/{plot}/{NAME}.csv" for plot in ("training", "validation", "recall")}
     assert read_files(whole, "metrics").keys() == metrics | plots
     assert read_files(whole, "predictions").keys() == {
@@ -137,7 +139,7 @@ def test_predictions_have_a_row_per_query_and_system(whole: Path) -> None:
 
 
 def test_metrics_are_the_means_of_the_predictions(whole: Path) -> None:
-    metrics = load_metrics(whole, NAME)["test"]
+    metrics = load_metrics(whole, f"evaluate/{NAME}")["test"]
     rows = read_rows(whole / "predictions" / NAME / "test.parquet").to_list()
     test = make_queries(12, seed=2)
     qrels = {query["id"]: dict.fromkeys(query["relevant"], 1) for query in test}
@@ -169,7 +171,7 @@ def test_training_is_told_by_epoch(whole: Path) -> None:
 def test_recall_grows_with_the_rank(whole: Path) -> None:
     table = load_table(whole, f"recall/{NAME}")
     assert list(table[0]) == ["rank", *SYSTEMS]
-    scores = load_metrics(whole, NAME)["test"]
+    scores = load_metrics(whole, f"evaluate/{NAME}")["test"]
     for system in SYSTEMS:
         recall = {row["rank"]: float(row[system]) for row in table}
         assert list(recall.values()) == sorted(recall.values())

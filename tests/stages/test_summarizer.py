@@ -76,7 +76,7 @@ def test_both_times_the_same_bytes(experiments: list[Path]) -> None:
             *(f"models/*/{file}" for file in files),
             "predictions/*/test.parquet",
             "predictions/*/summaries.md",
-            "metrics/*.json",
+            "metrics/evaluate/*.json",
             "metrics/finetune/*.json",
             "metrics/plots/training/*.csv",
             "metrics/plots/validation_loss/*.csv",
@@ -110,7 +110,7 @@ def test_texts_are_those_of_the_models(name: str, experiments: list[Path]) -> No
 
 @pytest.mark.parametrize("name", SUMMARIZERS)
 def test_metrics_are_numbers_by_system(name: str, experiments: list[Path]) -> None:
-    metrics = json.loads((experiments[0] / "metrics" / f"{name}.json").read_text(encoding="utf-8"))
+    metrics = json.loads((experiments[0] / "metrics/evaluate" / f"{name}.json").read_text(encoding="utf-8"))
     assert list(metrics) == ["test"]
     assert metrics["test"].keys() == {*SYSTEMS, "papers", "words_of_extracts", "sentences", "sentences_left_out"}
     predictions = load_predictions(experiments[0], name)
