@@ -309,4 +309,4 @@ def test_bf16_trains_and_reads_without_a_gpu(tmp_path: Path) -> None:
         finish(start_python(folder, "-m", f"stages.{stage}", "tiny-run"))
     weights = load_file(folder / "models/tiny-run/model.safetensors")
     assert {tensor.dtype.name for tensor in weights.values()} == {"float32"}
-    assert (folder / "metrics/tiny-run.json").exists()
+    assert (folder / "metrics/evaluate/tiny-run.json").exists()
