@@ -31,7 +31,7 @@ verify: .venv/ready ## everything anew in other surroundings, each hash compared
 compare: .venv/ready ## what changed since another revision, with verdicts: make compare REV=main
 	python -m scholar.compare $(REV)
 
-crash: .venv/ready ## end every stage at many points, repeat it, compare; writes docs/kill_points.md
+crash: .venv/ready ## end stages at many points, repeat them, compare; writes docs/kill_points.md
 	python -m tests.crash
 
 cpus: .venv/ready ## a short training, embeddings and an evaluation as another CPU of the same maker (qemu-user)

@@ -21,17 +21,9 @@ from scholar.params import Params, load_params
 from scholar.records import write_text
 from scholar.revisions import list_predictions, open_revision, read_predictions
 from scholar.samples import read_samples
-from scholar.tables import NAMES, call
+from scholar.tables import HEADLINES, NAMES, call
 
 MARK = "<!-- papertrail comparison -->"  # by which the comment of a pull request is found and updated
-HEADLINES = (
-    "average_precision",
-    "macro_f1",
-    "mrr",
-    "ndcg@10",
-    "rougeL",
-    "f1",
-)  # first with an interval: the one tested
 SHOWN = 60  # characters of a parameter's value
 Place = tuple[str, str]  # model, view
 Numbers = dict[str, Any]
@@ -156,7 +148,8 @@ def render(changes: Changes, *, markdown: bool) -> str:
         if markdown:
             rows = [[f"`{escape(cell)}`" for cell in row] for row in rows]
         blocks.append(tabulate(rows, ["parameter", "before", "now"], tablefmt=style, disable_numparse=True))
-    if rows := [score_row(changes, place) for place in changes.scores if place not in changes.unchanged]:
+    same = [place for place in changes.unchanged if not count_changed(changes.scores[place])]
+    if rows := [score_row(changes, place) for place in changes.scores if place not in same]:
         headers = [
             "model",
             "score on test",
@@ -168,7 +161,7 @@ def render(changes: Changes, *, markdown: bool) -> str:
         ]
         blocks.append(tabulate(rows, headers, tablefmt=style, disable_numparse=True))
     for what, names in {
-        "Same predictions": [call(*place) for place in changes.unchanged],
+        "Same predictions": [call(*place) for place in same],
         "Only now": changes.added,
         "Only before": changes.removed,
     }.items():
@@ -194,7 +187,8 @@ def score_row(changes: Changes, place: Place) -> list[str]:
     values = [f"{v:.3f}" if (v := numbers.get(side)) is not None else "-" for side in ("old", "new")]
     row = [call(*place), NAMES.get(score, score), *values]
     if place not in changes.verdicts:
-        return [*row, "-", "-", "not tested, see below"]
+        why = "same predictions, scored in another way" if place in changes.unchanged else "not tested, see below"
+        return [*row, "-", "-", why]
     tested = changes.verdicts[place]
     effect = f"{tested['effect']:+.3f} [{tested['low']:+.3f}, {tested['high']:+.3f}]"
     return [*row, effect, f"{tested['p_holm']:.4f}", verdict(tested, changes.level)]

@@ -6,7 +6,7 @@ from pathlib import Path
 from scholar.errors import ScholarError, run
 from scholar.params import load_params
 from scholar.records import write_text
-from scholar.tables import comparison_table, data_table, result_table, search_table, summary_table
+from scholar.tables import comparison_table, data_table, result_table, search_table, seed_table, summary_table
 
 README = Path("README.md")
 
@@ -21,6 +21,7 @@ def main() -> None:
     new = old
     tables = {
         "results": result_table(params),
+        "seeds": seed_table(params),
         "comparisons": comparison_table(params),
         "search": search_table(params),
         "summaries": summary_table(params),

@@ -26,6 +26,7 @@ CURVES: tuple[Kind, ...] = (  # folder of metrics/plots, title, columns x and y,
     ("reliability", "Share of right predictions by the probability given", "confidence", "accuracy", True),
     ("precision_recall", "Precision by recall", "recall", "precision", True),
 )
+TITLE = re.compile(r"# (.*(?:mistakes|worst|test papers))")  # others are lines of a summary
 FIELD = re.compile(r"(?:- ([\w ]+): |\*\*([\w ]+)\*\*: |(##) )(.*)")  # as stages evaluate* write their examples
 
 
@@ -101,8 +102,8 @@ def parse_examples(text: str) -> list[Examples]:
     found: list[Examples] = []
     last = ""
     for line in text.splitlines():
-        if line.startswith("# "):
-            found.append(Examples(title=line[2:], items=[]))
+        if title := TITLE.fullmatch(line):
+            found.append(Examples(title=title[1], items=[]))
         elif match := FIELD.match(line):
             last = match[1] or match[2] or "paper"
             items = found[-1].items
@@ -121,7 +122,7 @@ def _overview(params: Params) -> Section:
         f"Scores on the test split, seed {params.seed}, with intervals of {level:.0%} from a bootstrap over papers. "
         "A verdict is that of a paired test on the same rows, corrected by Holm for all comparisons: better or worse "
         f"where the corrected p is at most {1 - level:.2f}. Another seed of the training would move the scores, too; "
-        "no interval here tells by how much."
+        "`python -m scholar.seeds` measures by how much."
     )
     verdicts = Counter(effect.verdict.partition(" (")[0] for effect in effects)
     rows = [[verdict, f"{count}"] for verdict, count in sorted(verdicts.items())]

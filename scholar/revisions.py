@@ -27,6 +27,8 @@ def open_revision(revision: str | None) -> Any:
         raise ScholarError(
             f"unknown revision '{revision}'; give a branch, tag, commit or experiment, after `git fetch` if it is new"
         ) from None
+    except DvcException as error:
+        raise ScholarError(f"revision '{revision}' has no pipeline that DVC can read: {error}") from None
     return files
 
 

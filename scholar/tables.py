@@ -25,6 +25,7 @@ NAMES = {
     "majority": "majority class",
     "bm25": "BM25",
 }
+HEADLINES = ("average_precision", "macro_f1", "mrr", "ndcg@10", "rougeL", "f1")  # the first a model has is tested
 SEARCHERS = {"bm25": "BM25", "untuned": "untuned encoder", "model": "tuned encoder", "hybrid": "BM25 + tuned"}
 WRITERS = {
     "lead": "first sentences",
@@ -124,6 +125,20 @@ def comparison_table(params: Params) -> Table:
             rows.append([effect.model, effect.against, effect.score, difference, p, effect.verdict])
     headers = ["model", "against", "score", "difference", "p (Holm)", "verdict"]
     return Table(title="Models and other systems", headers=headers, rows=rows)
+
+
+def seed_table(params: Params) -> Table:
+    """A row per model and view of which scholar.seeds made a study: its first score, and two kinds of spread."""
+    rows = []
+    for name in params.trained:
+        file = Path("metrics/seeds", f"{name}.json")
+        for view, scores in (read_metrics(file) if file.is_file() else {}).items():
+            score = next(score for score in HEADLINES if score in scores)
+            numbers = scores[score]
+            spreads = [f"{numbers[key]:.3f}" for key in ("mean", "standard_deviation", "standard_error")]
+            rows.append([call(name, view), NAMES.get(score, score), f"{numbers['seeds']}", *spreads])
+    headers = ["model", "score", "seeds", "mean", "standard deviation over seeds", "standard error of the test set"]
+    return Table(title="Studies of seeds", headers=headers, rows=rows)
 
 
 def call(name: str, view: str) -> str:
@@ -239,8 +254,8 @@ def contamination_table() -> Table:
     rows = [
         [name, *(f"{given[key]:,}" for key in ("rows", "compared", "in_pretraining"))] for name, given in found.items()
     ]
-    headers = ["data set", "test rows", "long enough to compare", "in the pretraining text"]
-    return Table(title="Test rows in the pretraining text", headers=headers, rows=rows)
+    headers = ["data set", "distinct test texts", "long enough to compare", "in the pretraining text"]
+    return Table(title="Test texts in the text of the pretraining", headers=headers, rows=rows)
 
 
 def pretraining_table() -> Table:

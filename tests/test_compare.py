@@ -7,10 +7,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from scholar.compare import HEADLINES, MARK, escape, find_changes, headline, main, render, score_row
+from scholar.compare import MARK, escape, find_changes, headline, main, render, score_row
 from scholar.errors import ScholarError
 from scholar.params import load_params
 from scholar.samples import READERS, read_samples
+from scholar.tables import HEADLINES
 from tests.fixtures.two_branches import call, make_branch, make_repository
 
 GOOD, FAIR = {"learning_rate": 0.9}, {"learning_rate": 0.6}
@@ -123,6 +124,14 @@ def test_headlines_are_the_scores_that_models_are_tested_by() -> None:
         assert list(headline(metrics, "test")) == list(given)[:1]
     assert headline({"test.model.macro_f1": {}, "test.model.f1": {}, "test.model.f1_low": {}}, "test") == {"f1": {}}
     assert set(HEADLINES) == {next(iter(given)) for given in samples}
+
+
+def test_another_way_of_scoring_is_told(repository: Path) -> None:
+    switch(repository, "seed")
+    changes = find_changes("main", load_params())
+    changes.scores["second", "test"]["macro_f1"]["old"] = 0.5
+    assert score_row(changes, ("second", "test"))[-1] == "same predictions, scored in another way"
+    assert "scored in another way" in render(changes, markdown=True)
 
 
 def test_values_stay_in_their_cell() -> None:

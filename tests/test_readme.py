@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from scholar import readme
 from scholar.errors import ScholarError
@@ -19,8 +20,10 @@ from scholar.tables import (
     comparison_table,
     result_table,
     search_table,
+    seed_table,
     summary_table,
 )
+from tests.fixtures.commands import read_params
 from tests.fixtures.results import keep_four, write_json, write_results
 
 EMPTY = "top\n<!-- begin a -->\n<!-- end a -->\nmiddle\n<!-- begin b -->\n<!-- end b -->\nbottom\n"
@@ -37,6 +40,26 @@ def test_each_block_is_replaced_and_the_rest_stays() -> None:
 def test_missing_marks_are_told() -> None:
     with pytest.raises(ScholarError, match="no block"):
         replace_block("top\n<!-- begin a -->\n", "a", "table")
+
+
+def test_a_data_set_is_added_as_the_readme_says(repo: Path, tmp_path: Path) -> None:
+    text = (repo / "README.md").read_text(encoding="utf-8")
+    (block,) = (part for part in text.split("```yaml\n")[1:] if part.startswith("sources:"))
+    added = YAML(typ="safe").load(block.partition("```")[0].replace("<sha256>", "a" * 64))
+    params = read_params()
+    for section, blocks in added.items():
+        params[section] |= blocks
+    (tmp_path / "params.yaml").write_text(json.dumps(params), encoding="utf-8")
+    assert load_params(tmp_path / "params.yaml").runs["my-roles-base"].data == "my_roles"
+
+
+def test_a_study_of_seeds_has_a_row(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    params = load_params(repo / "params.yaml")
+    monkeypatch.chdir(tmp_path)
+    assert seed_table(params).rows == []
+    numbers = {"mean": 0.5, "standard_deviation": 0.0125, "standard_error": 0.05, "seeds": 3}
+    write_json("seeds/interest-base.json", {"test": {"f1": numbers, "average_precision": {**numbers, "mean": 0.75}}})
+    assert seed_table(params).rows == [["interest-base", "average precision", "3", "0.750", "0.013", "0.050"]]
 
 
 def test_search_table_marks_the_best_of_each_collection(
@@ -115,7 +138,7 @@ def run_readme(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
 
 def test_check_tells_a_stale_readme(results: Params, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readme, "load_params", lambda: results)
-    blocks = ("results", "comparisons", "search", "summaries", "data")
+    blocks = ("results", "seeds", "comparisons", "search", "summaries", "data")
     old = "".join(f"<!-- begin {name} -->\n<!-- end {name} -->\n" for name in blocks)
     Path("README.md").write_text(old, encoding="utf-8")
     with pytest.raises(ScholarError, match="make readme"):
@@ -130,7 +153,6 @@ def test_check_tells_a_stale_readme(results: Params, monkeypatch: pytest.MonkeyP
         run_readme(monkeypatch, "--check")
 
 
-@pytest.mark.xfail(strict=True, reason="metrics/ is older than intervals; remove this mark after the next full run")
 def test_readme_shows_the_metrics_of_this_commit(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(repo)
     run_readme(monkeypatch, "--check")

@@ -136,7 +136,9 @@ def test_examples_are_read_as_the_stages_write_them() -> None:
     assert mistakes.title == "base, test: the worst mistakes"
     assert mistakes.items == [{"id": "1", "text": f"a {SCRIPT} & b", "predicted": "c"}, {"id": "2", "text": "d\ne"}]
     (summaries,) = parse_examples(SUMMARIES)
-    assert summaries.items == [{"paper": "A title (7)", "reference": "r", "tuned": SCRIPT}]
+    assert summaries.items == [
+        {"paper": "A title (7)", "reference": "r", "tuned": f"{SCRIPT}\n# no title, but written by a model"}
+    ]
 
 
 @pytest.fixture(scope="module")
