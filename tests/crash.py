@@ -50,9 +50,9 @@ HEAD = """# Ended and repeated
 Written by `make crash`: in a tiny experiment, each stage that prepares, trains, evaluates or indexes was ended at the
 point given, then repeated, and every file in its folder compared with that of a stage left alone. *Steps done* are
 training steps before the end, *repeated* those done twice: at most those since the last checkpoint, unless the model
-was in place already. One point of each stage is drawn by chance. SIGTERM, SIGINT and a full disk must also be told in one
-line, without a traceback. The last lines are a real `dvc repro` whose processes were all killed: there the hashes that
-DVC records are compared.
+was in place already. One point of each stage is drawn by chance. SIGTERM, SIGINT and a full disk must also be told in
+one line, without a traceback. The last lines are a real `dvc repro` whose processes were all killed: there the hashes
+that DVC records are compared.
 """
 CHECKPOINT = "checkpoints/intent-base/*/checkpoint-*/trainer_state.json"
 SEED = 1
