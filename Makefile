@@ -11,7 +11,7 @@ repro: .venv/ready ## the default pipeline: models and metrics
 	dvc repro
 
 test: check ## checks, then all tests
-	pytest -n 2 --dist loadfile
+	pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: .venv/ready ## format, lint, types, pipeline file
 	ruff format --check .

@@ -15,6 +15,21 @@ from tests.fixtures.commands import ROOT
 settings.register_profile("reproducible", derandomize=True, deadline=None, database=None)
 settings.load_profile("reproducible")
 
+# minutes each: begun first, so that no worker is left alone with one of them in the end
+LONG = (
+    "test_pipeline.py",
+    "test_crash.py",
+    "test_trainer.py",
+    "test_evaluate.py",
+    "test_retriever.py",
+    "test_search.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the files; `make test` gives them to workers in this order."""
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
+
 
 @pytest.fixture
 def repo() -> Path:

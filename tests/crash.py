@@ -7,6 +7,7 @@ write without Python. It is then repeated, and afterwards the whole folder must 
 """
 
 import hashlib
+import importlib
 import multiprocessing
 import os
 import random
@@ -39,7 +40,6 @@ import stages.pretrain  # noqa: F401  all stages are loaded once, before the for
 from scholar.errors import ScholarError, run
 from scholar.records import write_text
 from scholar.trainer import EpochEnd
-from scholar.warm import run_stage
 from tests.fixtures.aclsum import write_aclsum
 from tests.fixtures.kill_points import POINTS, TRAINED, Where, write_everything
 from tests.fixtures.tiny_bert import write_tiny_bert
@@ -138,7 +138,8 @@ def live(folder: Path, command: str, point: Point | None, pipe: int) -> None:
         if point.ending == "SIGKILL":
             signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # the kernel ends the process; Python would see a full disk
     module, *arguments = command.split()
-    run_stage(f"stages.{module}", arguments)
+    sys.argv = [module, *arguments]
+    run(importlib.import_module(f"stages.{module}").main)
 
 
 def changed(event: str, arguments: tuple[Any, ...]) -> str | None:
