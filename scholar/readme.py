@@ -28,7 +28,7 @@ def main() -> None:
         "data": data_table(params),
     }
     for name, table in tables.items():
-        new = replace_block(new, name, table.to_markdown())
+        new = replace_block(new, name, table.to_markdown() if table.rows else "None yet.")
     if new != old and check:
         raise ScholarError(f"{README}: its tables differ from params.yaml and metrics/; run `make readme`")
     if new != old:

@@ -122,7 +122,7 @@ def _overview(params: Params) -> Section:
         f"Scores on the test split, seed {params.seed}, with intervals of {level:.0%} from a bootstrap over papers. "
         "A verdict is that of a paired test on the same rows, corrected by Holm for all comparisons: better or worse "
         f"where the corrected p is at most {1 - level:.2f}. Another seed of the training would move the scores, too; "
-        "`python -m scholar.seeds` measures by how much."
+        "scholar.seeds measures by how much."
     )
     verdicts = Counter(effect.verdict.partition(" (")[0] for effect in effects)
     rows = [[verdict, f"{count}"] for verdict, count in sorted(verdicts.items())]
