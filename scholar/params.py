@@ -325,6 +325,7 @@ class Params:
     indexes: dict[str, Index]
     summarizers: dict[str, Summarizer]
     generation: Generation
+    seed_studies: dict[str, Annotated[list[Seed], Field(min_length=2)]]
 
     @property
     def trained(self) -> dict[str, Run | Retriever | Summarizer]:
@@ -425,6 +426,9 @@ def _contradictions(params: Params) -> Iterator[str]:
         first, last = retriever.hard_negative_ranks
         if first > last:
             yield f"retrievers.{name}.hard_negative_ranks: a first and a last rank were expected (got {first}, {last})"
+    for name in params.seed_studies:
+        if name not in params.trained:
+            yield f"seed_studies.{name}: nothing of that name is trained{_hint(name, list(params.trained))}"
     if params.generation.min_new_tokens > params.generation.max_new_tokens:
         yield "generation.min_new_tokens: more than max_new_tokens; lower it"
     for name, run in params.runs.items():

@@ -87,7 +87,10 @@ def _merge(params: Any, overlay: dict[str, Any], path: str) -> None:
 
 
 def copy_repository(root: Path, folder: Path) -> None:
-    """Copy what git tracks, or would, into a folder that is a repository of its own; its earlier outputs stay."""
+    """Copy what git tracks, or would, into a folder that is a repository of its own; its earlier outputs stay.
+
+    Results are left out, but for studies of seeds, which no stage makes.
+    """
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=root,
@@ -96,7 +99,11 @@ def copy_repository(root: Path, folder: Path) -> None:
     )
     for name in sorted(listed.stdout.decode().split("\0")):
         source, target = root / name, folder / name
-        if name and source.is_file() and not name.startswith(("metrics/", "dvc.lock")):
+        if (
+            name
+            and source.is_file()
+            and (name.startswith("metrics/seeds/") or not name.startswith(("metrics/", "dvc.lock")))
+        ):
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
     if not (folder / ".git").exists():

@@ -121,13 +121,16 @@ def _overview(params: Params) -> Section:
     words = (
         f"Scores on the test split, seed {params.seed}, with intervals of {level:.0%} from a bootstrap over papers. "
         "A verdict is that of a paired test on the same rows, corrected by Holm for all comparisons: better or worse "
-        f"where the corrected p is at most {1 - level:.2f}. Another seed of the training would move the scores, too; "
-        "scholar.seeds measures by how much."
+        f"where the corrected p is at most {1 - level:.2f}. Another seed of the training would move the scores, too: "
+        "where a study of seeds was made, its spread stands beside the standard error of the test set."
     )
     verdicts = Counter(effect.verdict.partition(" (")[0] for effect in effects)
     rows = [[verdict, f"{count}"] for verdict, count in sorted(verdicts.items())]
     summary = Table(title="Verdicts", headers=["verdict on a model", "comparisons"], rows=rows)
-    return Section(title="At a glance", words=words, tables=[summary], effects=effects)
+    studies = tables.seed_table(params)
+    return Section(
+        title="At a glance", words=words, tables=[summary, *([studies] if studies.rows else [])], effects=effects
+    )
 
 
 def _task(params: Params, task: str) -> Section:

@@ -1,9 +1,9 @@
-"""How much does a model depend on the seed of its training? `python -m scholar.seeds NAME SEED SEED ...`
+"""How much does a model depend on the seed of its training? `python -m scholar.seeds [NAME [SEED SEED ...]]`
 
-One DVC experiment of this commit for each seed, named <name>-seed-<seed> and run in a folder of its own, so that the
-workspace stays as it is; those that are there already are not run again. What they predicted tells two kinds of
-uncertainty apart, in metrics/seeds/<name>.json: how far the score moves from seed to seed on the same test papers, and
-how far one model's score would move on other test papers.
+Left out, names and seeds are those of `seed_studies` in params.yaml. One DVC experiment of this commit for each seed,
+named <name>-seed-<seed> and run in a folder of its own, so that the workspace stays as it is; those that are there
+already are not run again. What they predicted tells two kinds of uncertainty apart, in metrics/seeds/<name>.json: how
+far the score moves from seed to seed on the same test papers, and how far one model's score would move on other ones.
 """
 
 import argparse
@@ -27,15 +27,30 @@ log = logging.getLogger(__name__)
 def main() -> None:
     """Run what is missing, then measure both spreads."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("name", help="a run, retriever or summarizer of params.yaml")
-    parser.add_argument("seeds", metavar="SEED", nargs="+", type=int, help="two at least")
+    parser.add_argument("name", nargs="?", help="a run, retriever or summarizer of params.yaml")
+    parser.add_argument("seeds", metavar="SEED", nargs="*", type=int, help="two at least")
     arguments = parser.parse_args()
     params = load_params()
-    name = choose("model", arguments.name, list(params.trained))
-    seeds = sorted(set(arguments.seeds))
-    if len(seeds) < 2:
-        raise ScholarError(f"{len(seeds)} seed: a spread needs two; name another")
+    studies = params.seed_studies
+    if arguments.seeds:
+        studies = {choose("model", arguments.name, list(params.trained)): arguments.seeds}
+    elif arguments.name:
+        name = choose("study of seed_studies", arguments.name, list(studies))
+        studies = {name: studies[name]}
+    for name, seeds in studies.items():
+        if len(set(seeds)) < 2:
+            raise ScholarError(f"{name}: {len(set(seeds))} seed: a spread needs two; name another")
     check_committed()
+    for name, seeds in studies.items():
+        study(name, sorted(set(seeds)), params)
+
+
+def study(name: str, seeds: list[int], params: Params) -> None:
+    """Train a model under each seed and write metrics/seeds/<name>.json.
+
+    Raises:
+        ScholarError: a stage failed; the seeds before it are kept.
+    """
     experiments = {seed: f"{name}-seed-{seed}" for seed in seeds}
     for seed in seeds:
         if experiments[seed] not in find_experiments():

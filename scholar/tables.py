@@ -128,9 +128,9 @@ def comparison_table(params: Params) -> Table:
 
 
 def seed_table(params: Params) -> Table:
-    """A row per model and view of which scholar.seeds made a study: its first score, and two kinds of spread."""
+    """A row per study of params.yaml that was made, and view: the model's first score, and two kinds of spread."""
     rows = []
-    for name in params.trained:
+    for name in params.seed_studies:
         file = Path("metrics/seeds", f"{name}.json")
         for view, scores in (read_metrics(file) if file.is_file() else {}).items():
             score = next(score for score in HEADLINES if score in scores)

@@ -56,5 +56,5 @@ def test_a_study_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_one_seed_has_no_spread(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(repo)
-    with pytest.raises(ScholarError, match="1 seed: a spread needs two"):
+    with pytest.raises(ScholarError, match="ner-base: 1 seed: a spread needs two"):
         study(monkeypatch, "ner-base", "1", "1")
