@@ -477,6 +477,8 @@ def _problems(error: ValidationError, raw: object, place: str) -> Iterator[str]:
     shared = raw.get("training") if isinstance(raw, dict) else None
     for problem in error.errors():
         path = [str(part) for part in problem["loc"]]
+        if isinstance(raw, dict) and path[:1] == [raw.get("format")]:
+            del path[0]  # which of a union of settings it is, no key
         name = path[-1] if path else ""
         if path[:1] == ["runs"] and len(path) > 2 and isinstance(shared, dict) and path[2] in shared:
             run = raw["runs"].get(path[1], {})  # type: ignore[index]
@@ -486,5 +488,12 @@ def _problems(error: ValidationError, raw: object, place: str) -> Iterator[str]:
             message = f"unknown key{_hint(name, sorted(known))}"
         elif problem["type"] in ("missing", "missing_keyword_only_argument"):
             message = "missing; every value stands in the file, there are no defaults"
+        elif problem["type"] == "union_tag_not_found":
+            path.append(problem["ctx"]["discriminator"].strip("'"))
+            message = "missing; it tells which keys there are"
+        elif problem["type"] == "union_tag_invalid":
+            path.append(problem["ctx"]["discriminator"].strip("'"))
+            message = f"one of {problem['ctx']['expected_tags']} was expected"
+            problem["input"] = problem["ctx"]["tag"]
         got = "" if message.startswith(("unknown", "missing")) else f" (got {json.dumps(problem['input'])[:80]})"
         yield f"{place}: {'.'.join(path)}: {message}{got}"

@@ -14,7 +14,7 @@ from scholar import charts, tables
 from scholar.charts import Chart
 from scholar.params import Params, Retriever, Run, Summarizer
 from scholar.tables import SEARCHERS, Effect, Table
-from scholar.task import load_task
+from scholar.task import label_origin_of
 
 OneKind = TypeVar("OneKind", Run, Retriever, Summarizer)
 PLOTS = Path("metrics/plots")
@@ -143,8 +143,8 @@ def _task(params: Params, task: str) -> Section:
     )
     names = list(own.trained)
     data = {given.data: None for given in own.trained.values()}
-    origin = load_task(task).label_origin
-    given_by, tells = tables.ORIGINS[origin]
+    origins = dict.fromkeys(label_origin_of(params.datasets[name]) for name in data)
+    labels = "; ".join("{}, that is, given by {}; a score tells {}".format(o, *tables.ORIGINS[o]) for o in origins)
     builders = (
         tables.result_table,
         tables.comparison_table,
@@ -156,7 +156,7 @@ def _task(params: Params, task: str) -> Section:
     ranks = [_recall(name) for name in own.retrievers]
     return Section(
         title="Entity mentions" if task == "ner" else task.replace("_", " ").capitalize(),
-        words=f"Data: {', '.join(data)}. Labels: {origin}, that is, given by {given_by}; a score tells {tells}.",
+        words=f"Data: {', '.join(data)}. Labels: {labels}.",
         tables=[table for build in builders if (table := build(own)).rows],
         charts=[*ranks, *curves],
         confusions=[confusion for name in own.runs if (confusion := _confusion(name))],

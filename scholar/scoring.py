@@ -55,10 +55,15 @@ def needs_validation(head: str, names: list[str]) -> bool:
     return len(names) == 2 and head in ("sequence_classification", "pair_classification")
 
 
+def is_screening(head: str, names: list[str]) -> bool:
+    """Whether rows of one class are sought among those of another."""
+    return len(names) == 2 and head == "sequence_classification"
+
+
 def score(outcome: Outcome) -> Report:
     """Score a run in the way that its head is read, and tell how sure the scores are."""
-    binary = outcome.run.head == "sequence_classification" and len(outcome.names) == 2
-    report = score_screening(outcome) if binary else SCORERS[outcome.run.head](outcome)
+    screens = is_screening(outcome.run.head, outcome.names)
+    report = score_screening(outcome) if screens else SCORERS[outcome.run.head](outcome)
     predictions, scores = {}, {}
     for system, rows in report.predictions.items():
         predictions[system] = [
@@ -158,6 +163,16 @@ def score_screening(outcome: Outcome) -> Report:
     plots = draw_plots(labels, probabilities, outcome.names, outcome.evaluation)
     plots["confusion"] = metrics.confusion_rows(labels, predicted, outcome.names)
     return Report(scores, predictions, plots, class_mistakes(outcome, probabilities, predicted))
+
+
+def false_positives(rows: list[Row], predictions: list[Row]) -> list[dict[str, Cell]]:
+    """Test rows that were taken for class 1 and are not, the most probable first, with all columns but the label."""
+    taken = [
+        {"probability": p["probabilities"][1], **{column: row[column] for column in row if column != "label"}}
+        for row, p in zip(rows, predictions, strict=True)
+        if p["prediction"] > row["label"]
+    ]
+    return sorted(taken, key=lambda row: (-row["probability"], row["id"]))
 
 
 def score_pairs(outcome: Outcome) -> Report:

@@ -12,7 +12,7 @@ from scholar.comparison import verdict
 from scholar.errors import ScholarError
 from scholar.params import Params
 from scholar.samples import SEARCH
-from scholar.task import load_task
+from scholar.task import label_origin_of
 
 NAMES = {
     "f1": "entity F1",
@@ -200,7 +200,7 @@ def data_table(params: Params) -> Table:
     for name, block in params.datasets.items():
         sizes = read_counts(name)["rows"]
         counts = " / ".join(f"{sizes[split]['all']:,}" for split in SPLITS)
-        origin = load_task(block["task"]).label_origin
+        origin = label_origin_of(block)
         rows.append([name, block["task"], counts, origin, params.sources[block["source"]].licence])
     headers = ["data set", "task", "rows: train / validation / test", "labels", "licence"]
     return Table(title="Data sets", headers=headers, rows=rows)
@@ -210,7 +210,7 @@ def origin_table(params: Params) -> Table:
     """A row per kind of label: who says what is right, and so what a score tells."""
     by_origin: dict[str, list[str]] = {}
     for name, block in params.datasets.items():
-        by_origin.setdefault(load_task(block["task"]).label_origin, []).append(name)
+        by_origin.setdefault(label_origin_of(block), []).append(name)
     rows = [[origin, *told, ", ".join(by_origin[origin])] for origin, told in ORIGINS.items() if origin in by_origin]
     return Table(title="Labels", headers=["labels", "given by", "a score tells", "data sets"], rows=rows)
 

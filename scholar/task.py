@@ -2,7 +2,7 @@
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -13,17 +13,21 @@ from datasets import Features
 from scholar.params import choose
 from scholar.records import Counts, Row
 
+LabelOrigin = Literal["human", "parser", "distant", "behaviour", "author", "none"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """A task is its data: what a row is, who labelled it, and how rows come out of raw files.
 
     Attributes:
-        settings: the dataclass that a data set of this task, a block of `datasets` in params.yaml, must fit.
+        settings: the dataclass that a data set of this task, a block of `datasets` in params.yaml, must fit, or a
+            union of several that its `format` tells apart.
         features: settings -> the columns of a row; `id` is unique over all splits.
         label_origin: who says what is right. "human": annotators; "parser": the tool that parsed the papers;
             "distant": a rule; "behaviour": what authors did, such as citing; "author": what
-            they wrote; "none": there is no label.
+            they wrote; "none": there is no label. Formats that any file may have ask params.yaml instead, by
+            `labels_by`; see label_origin_of.
         read: (folder of the raw source, settings, seed, counts) -> (split, row) pairs; what is left out is counted in
             `counts`, with a reason.
         group: the column whose values never stand in two splits.
@@ -32,9 +36,9 @@ class Task:
             (folder, settings, seed, counts, ids that rows name) -> rows; None where the rows are all there is.
     """
 
-    settings: type[Any]
+    settings: Any
     features: Callable[[Any], Features]
-    label_origin: Literal["human", "parser", "distant", "behaviour", "author", "none"]
+    label_origin: LabelOrigin
     read: Callable[[Path, Any, int, Counts], Iterator[tuple[str, Row]]]
     group: str
     text: str
@@ -52,6 +56,11 @@ def load_task(name: str) -> Task:
     if not isinstance(task, Task):
         raise TypeError(f"scholar.tasks.{name}.TASK is no Task")
     return task
+
+
+def label_origin_of(block: Mapping[str, Any]) -> LabelOrigin:
+    """Who says what is right in a data set, given as its block of params.yaml: what it tells, else its task."""
+    return block.get("labels_by") or load_task(block["task"]).label_origin
 
 
 def load_head(name: str) -> ModuleType:

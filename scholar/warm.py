@@ -4,11 +4,13 @@
 DVC tells the commands and their order, and records the outputs in the end; in between no process is started.
 """
 
+import argparse
 import importlib
 import logging
 import multiprocessing
 import subprocess
 import sys
+from collections.abc import Sequence
 
 import networkx
 
@@ -21,11 +23,14 @@ def main() -> None:
     """Fetch by DVC, whose cache may have it; run the rest in forks; record what they made.
 
     Raises:
-        ScholarError: a stage or DVC failed.
+        ScholarError: there is no such target, or a stage or DVC failed.
     """
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("targets", nargs="*", help="as dvc repro names them; these alone and what they need")
     importlib.import_module("stages")  # sets the caps before any library is loaded
-    _dvc("repro", "fetch")
-    commands = [command for command in list_commands() if command[0] != "stages.fetch"]
+    stages = list_stages(parser.parse_args().targets)
+    commands = [command for command in stages.values() if command[0] != "stages.fetch"]
+    _dvc("repro", *(name for name, command in stages.items() if command[0] == "stages.fetch"))
     for module in dict.fromkeys(module for module, *_ in commands):
         importlib.import_module(module)
     for number, (module, *arguments) in enumerate(commands, start=1):
@@ -39,17 +44,28 @@ def main() -> None:
         child.join()
         if child.exitcode:
             raise ScholarError(f"{' '.join([module, *arguments])} failed; its messages stand above")
-    _dvc("commit", "--force")
+    _dvc("commit", "--force", *stages)
 
 
-def list_commands() -> list[list[str]]:
-    """Module and arguments of every stage, each after those that it depends on."""
+def list_stages(targets: Sequence[str]) -> dict[str, list[str]]:
+    """Name -> module and arguments of every stage, or of the targets and all they need, each after those it needs.
+
+    Raises:
+        ScholarError: there is no such target.
+    """
+    from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
     with Repo() as repo:
         graph = repo.index.graph  # edges lead from a stage to what it needs
+        try:
+            wanted = {stage for target in targets for stage in repo.stage.collect(target)}
+        except DvcException as error:
+            raise ScholarError(f"{error}; `dvc stage list --name-only` tells the names") from None
+        if targets:
+            graph = graph.subgraph(wanted.union(*(networkx.descendants(graph, stage) for stage in wanted)))
         order = networkx.lexicographical_topological_sort(graph.reverse(), key=lambda stage: stage.addressing)
-        return [stage.cmd.removeprefix("python -m ").split() for stage in order]
+        return {stage.addressing: stage.cmd.removeprefix("python -m ").split() for stage in order}
 
 
 def run_stage(module: str, arguments: list[str]) -> None:

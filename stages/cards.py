@@ -9,7 +9,7 @@ from scholar.cards import Dataset, Model, describe, provenance
 from scholar.errors import run
 from scholar.params import PARAMS, Params, Retriever, Run, Summarizer, load_params, read_yaml
 from scholar.records import write_json, write_text
-from scholar.task import load_task
+from scholar.task import label_origin_of
 
 FOLDER = Path("cards")
 KINDS = {  # of the Hugging Face Hub, by head or task
@@ -79,7 +79,7 @@ def describe_data(name: str, params: Params) -> Dataset:
     return Dataset(
         name=name,
         task=block["task"],
-        label_origin=load_task(block["task"]).label_origin,
+        label_origin=label_origin_of(block),
         licence=params.sources[block["source"]].licence,
     )
 

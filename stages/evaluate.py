@@ -1,4 +1,7 @@
-"""Predict, then score: predictions/<run>/ (rows by system, worst mistakes), metrics/evaluate/<run>.json, and plots."""
+"""Predict, then score: predictions/<run>/ (rows by system, worst mistakes), metrics/evaluate/<run>.json, and plots.
+
+Where papers of interest are sought, predictions/<run>/false_positives.csv has all that were wrongly taken for some.
+"""
 
 import argparse
 import shutil
@@ -14,7 +17,7 @@ from scholar.params import choose, load_params
 from scholar.plots import write_csv
 from scholar.records import SPLITS, Row, read_rows, write_json, write_rows, write_text
 from scholar.runtime import for_reading, start
-from scholar.scoring import Outcome, Report, needs_validation, score
+from scholar.scoring import Outcome, Report, false_positives, is_screening, needs_validation, score
 from scholar.task import load_head
 
 
@@ -75,6 +78,10 @@ def main() -> None:
             )
         )
         write([row for told in reports[view].predictions.values() for row in told], view)
+        if is_screening(run.head, names):
+            taken = false_positives(rows["test"], reports[view].predictions["model"])
+            columns = ["probability", *(column for column in data["test"].column_names if column != "label")]
+            write_csv(taken, part / f"{'' if view == 'test' else f'{view}_'}false_positives.csv", columns)
         counts = {"examples": len(test), "examples_cut": cut}
         results[view] = {**reports[view].scores, **counts, **({"temperature": temperature} if scaled else {})}
     write_text("\n".join(describe(name, view, report) for view, report in reports.items()), part / "errors.md")

@@ -11,7 +11,7 @@ from scholar.metrics import classification_scores, entity_scores, ranking_scores
 from scholar.params import Evaluation
 from scholar.records import Row
 from scholar.samples import paper_of, read_samples
-from scholar.scoring import Outcome, Report, mark, needs_validation, score
+from scholar.scoring import Outcome, Report, false_positives, is_screening, mark, needs_validation, score
 from tests.fixtures import tiny_runs
 from tests.fixtures.tiny_runs import PURPOSES, TAGS, make_rows, make_run
 
@@ -251,6 +251,21 @@ def test_a_binary_task_is_scored_at_the_threshold_of_the_validation_split() -> N
     check_plots(report)
     assert [mistake["id"] for mistake in report.mistakes] == ["3", "2"]  # 0.01 for what is right, then 0.6
     assert report.mistakes[0]["label"] == "relevant (probability 0.010)"
+
+
+def test_false_positives_begin_with_the_most_probable() -> None:
+    rows = [
+        {"id": id_, "title": f"T{id_}", "label": label} for id_, label in zip("abcde", [0, 1, 0, 0, 1], strict=True)
+    ]
+    given = [(0.4, 1), (0.9, 1), (0.7, 1), (0.1, 0), (0.2, 0)]  # probability of class 1, decision at some threshold
+    predictions = [{"probabilities": [1 - p, p], "prediction": decided} for p, decided in given]
+    assert false_positives(rows, predictions) == [
+        {"probability": 0.7, "id": "c", "title": "Tc"},
+        {"probability": 0.4, "id": "a", "title": "Ta"},
+    ]
+    assert is_screening("sequence_classification", ["other", "interesting"])
+    assert not is_screening("pair_classification", ["other", "cited"])
+    assert not is_screening("sequence_classification", ["a", "b", "c"])
 
 
 # --- pairs ---

@@ -1,40 +1,83 @@
-"""CoNLL columns: a token a line, its IOB2 tag in the last column, a blank line after each sentence."""
+"""CoNLL columns: a token a line, its tag in the last column, a blank line after each sentence.
 
+Three conventions are read, all as IOB2; here a mention of three tokens, directly followed by one of a single token:
+
+    iob2   B I I B   every mention begins with B
+    iob1   I I I B   B only parts a mention from another right before it. Read as conlleval does: an I that continues
+                     nothing of its type begins a mention, and so does every B. Files of mixed habits lose nothing by
+                     it, such as BC5CDR, which has B I I, but a bare I for a single token
+    bioes  B I E S   also under BILOU's letters: L for E, U for S
+
+Source of conlleval: Tjong Kim Sang and Buchholz, 2000, "Introduction to the CoNLL-2000 Shared Task: Chunking".
+"""
+
+import re
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
+from typing import Literal
 
+from scholar.corpora.text import read_lines
 from scholar.errors import DataError
+from scholar.records import Counts
+
+Tagging = Literal["iob2", "iob1", "bioes"]
+LETTERS = {"iob2": "BI", "iob1": "BI", "bioes": "BIESLU"}
+DOCUMENT = re.compile(r"-DOCSTART-\s+\((.+?)\)")
 
 
-def read_sentences(file: Path) -> Iterator[tuple[int, list[str], list[str]]]:
-    """(document number, tokens, tags) of each sentence; `-DOCSTART-` opens a new document.
+def read_sentences(file: Path, tagging: Tagging, counts: Counts) -> Iterator[tuple[int | str, list[str], list[str]]]:
+    """(document, tokens, IOB2 tags) of each sentence.
+
+    `-DOCSTART-` opens a document, which is called by its id, as in `-DOCSTART- (227508)`, or else by its number.
 
     Raises:
-        DataError: the file is missing or not UTF-8, a line has fewer than two columns, or a tag is not IOB2.
+        DataError: the file cannot be read, a line has fewer than two columns, or a tag breaks the convention.
     """
-    if not file.is_file():
-        raise DataError(f"{file}: no such file; fetch the source anew, or mend the name in params.yaml")
-    try:
-        lines = file.read_text(encoding="utf-8-sig").split("\n")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{file}: not UTF-8 ({error}); convert it first") from None
-    document = 0
+    document: int | str = 0
+    opened, bare = 0, False  # bare: the document has no sentence so far
     tokens: list[str] = []
     tags: list[str] = []
-    for number, line in enumerate([*lines, ""], start=1):
+    previous = "O"  # tag of the token before, as the file has it
+    for number, line in enumerate(chain(read_lines(file), [""]), start=1):
         columns = line.split()
-        if line.startswith("-DOCSTART-"):
-            document += 1
-        elif not columns:
-            if tokens:
-                yield document, tokens, tags
-            tokens, tags = [], []
-        elif len(columns) < 2:
-            raise DataError(f"{file}:{number}: a token and its tag were expected, got '{line}'")
-        else:
-            previous = tags[-1] if tags else "O"
-            tag = columns[-1]
-            if tag != "O" and not tag.startswith("B-") and not (tag.startswith("I-") and previous[2:] == tag[2:]):
-                raise DataError(f"{file}:{number}: tag '{tag}' after '{previous}' is not IOB2; convert the file first")
+        opens = line.startswith("-DOCSTART-")
+        if columns and not opens:
+            if len(columns) < 2:
+                raise DataError(f"{file}:{number}: a token and its tag were expected, got '{line.rstrip()}'")
             tokens.append(columns[0])
-            tags.append(tag)
+            tags.append(_to_iob2(f"{file}:{number}", columns[-1], previous, tagging))
+            counts.read["tags rewritten to IOB2"] += tags[-1] != columns[-1]
+            previous = columns[-1]
+            continue
+        if tokens:
+            _to_iob2(f"{file}:{number}", "", previous, tagging)
+            yield document, tokens, tags
+            bare = False
+        tokens, tags, previous = [], [], "O"
+        if opens:
+            counts.read["documents"] += 1
+            counts.dropped["documents without a sentence"] += bare
+            opened, bare = opened + 1, True
+            told = DOCUMENT.match(line)
+            document = told[1] if told else opened
+    counts.dropped["documents without a sentence"] += bare
+
+
+def _to_iob2(place: str, tag: str, previous: str, tagging: Tagging) -> str:
+    """The IOB2 tag of a token, by its own tag and that of the token before; no tag stands for the end of a sentence."""
+    letter, kind = tag[:1], tag[1:]
+    continues = previous[1:] == kind
+    if tag in ("", "O") or re.fullmatch(f"[{LETTERS[tagging]}]-.+", tag):
+        inside = letter in ("I", "E", "L")
+        if tagging == "bioes":
+            if inside == (previous[:1] in ("B", "I")) and (continues or not inside):
+                return f"I{kind}" if inside else f"B{kind}" if kind else tag
+        elif continues or not inside:
+            return tag
+        elif tagging == "iob1":
+            return f"B{kind}"
+    what = f"tag '{tag}'" if tag else "the end of a sentence"
+    raise DataError(
+        f"{place}: {what} after '{previous}' is not {tagging.upper()}; mend the line, or `tagging` in params.yaml"
+    )

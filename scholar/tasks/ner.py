@@ -2,7 +2,13 @@
 
 Format s2orc: sentences of the body text of the 250 ACL papers (MIT licence), labelled by the parser that read the PDFs,
 not by people: 11,354 citations, 1,886 figures and tables in about 50,000 sentences. Scores there tell how well a model
-learns the parser's habits and compare with nothing published. Format conll: files with IOB2 tags in the last column.
+learns the parser's habits and compare with nothing published.
+
+Format conll: a file per split with a tag in the last column, of any of the conventions of scholar.corpora.conll; rows
+have IOB2 tags. BC5CDR (Li et al., 2016; chemicals and diseases by human annotators, under its own terms) in the copy of
+allenai/scibert has one type, `Entity`, and 500 documents a file: 3,942 / 3,949 / 4,139 sentences with 9,270 / 9,455 /
+9,662 mentions read as iob1, which is how its F1 was published (Beltagy et al., 2019: 0.867 by BERT-base-cased, 0.900 by
+SciBERT). Scores on typed copies of it do not compare.
 """
 
 import re
@@ -15,37 +21,56 @@ from datasets import ClassLabel, Features, List, Value
 from pydantic import Field
 
 from scholar.corpora.aclsum import read_split_papers
-from scholar.corpora.conll import read_sentences
+from scholar.corpora.conll import Tagging, read_sentences
 from scholar.corpora.s2orc import Paragraph, sentence_bounds
 from scholar.errors import DataError, ParamsError
 from scholar.params import Files, Fraction, Positive, Sizes, choose, strict
 from scholar.records import SPLITS, Counts, Row
 from scholar.splits import sample
-from scholar.task import Task
+from scholar.task import LabelOrigin, Task
 
 KINDS = {"BIBREF": "CITATION", "FIGREF": "FIGURE", "TABREF": "TABLE"}  # what the parser's ids begin with
 WORD = re.compile(r"\w+|[^\w\s]")
 
 
-@strict
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """Tagged sentences. `files` (format conll): a file per split, else null; `examples`: sentences kept.
+class Tagged:
+    """Tagged sentences, whatever their format. `examples`: sentences kept.
 
     `train_mention_share`: of the sampled training sentences, how many hold a mention; null takes them as they come.
     """
 
     task: Literal["ner"]
     source: str
-    format: Literal["s2orc", "conll"]
-    files: Files | None
     types: Annotated[list[str], Field(min_length=1)]
     min_words: Positive
     train_mention_share: Fraction | None
     examples: Sizes
 
 
-def features(settings: Settings) -> Features:
+@strict
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Papers(Tagged):
+    """Body text of papers, tagged where the parser found a citation, a figure or a table."""
+
+    format: Literal["s2orc"]
+
+
+@strict
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns(Tagged):
+    """A file per split; `tagging` is the convention of its tags, `labels_by` who set them."""
+
+    format: Literal["conll"]
+    files: Files
+    tagging: Tagging
+    labels_by: LabelOrigin
+
+
+Settings = Annotated[Papers | Columns, Field(discriminator="format")]
+
+
+def features(settings: Tagged) -> Features:
     """A sentence; `starts` are character offsets of its tokens in it."""
     tags = ["O", *(f"{prefix}-{kind}" for kind in settings.types for prefix in "BI")]
     return Features(
@@ -59,9 +84,12 @@ def features(settings: Settings) -> Features:
 
 def read(folder: Path, settings: Settings, seed: int, counts: Counts) -> Iterator[tuple[str, Row]]:
     """(split, sentence), sampled down to settings.examples by (seed, id)."""
-    reader = _read_papers if settings.format == "s2orc" else _read_columns
+    if isinstance(settings, Columns):
+        found = _read_columns(folder, settings, counts)
+    else:
+        found = _read_papers(folder, settings, counts)
     rows: dict[str, list[Row]] = {split: [] for split in SPLITS}
-    for split, row in reader(folder, settings, counts):
+    for split, row in found:
         if len(row["tokens"]) < settings.min_words:
             counts.dropped[f"sentences under {settings.min_words} words"] += 1
         else:
@@ -74,7 +102,7 @@ def read(folder: Path, settings: Settings, seed: int, counts: Counts) -> Iterato
         yield from ((split, row) for row in kept if row["id"] in chosen)
 
 
-def _choose(rows: list[Row], split: str, settings: Settings, seed: int) -> set[str]:
+def _choose(rows: list[Row], split: str, settings: Tagged, seed: int) -> set[str]:
     """The ids of the rows to keep; where one kind of training sentence is too rare, the other fills up."""
     size, share = settings.examples.of(split), settings.train_mention_share
     if split != "train" or share is None:
@@ -87,7 +115,7 @@ def _choose(rows: list[Row], split: str, settings: Settings, seed: int) -> set[s
     return sample(mentioning, wanted, seed, "ner") | sample(plain, size - wanted, seed, "ner")
 
 
-def _read_papers(folder: Path, settings: Settings, counts: Counts) -> Iterator[tuple[str, Row]]:
+def _read_papers(folder: Path, settings: Papers, counts: Counts) -> Iterator[tuple[str, Row]]:
     for kind in settings.types:
         choose("entity type", kind, sorted(KINDS.values()))
     splits = read_split_papers(folder, counts)
@@ -117,12 +145,10 @@ def tag_sentences(paragraph: Paragraph, types: list[str]) -> Iterator[Row]:
         yield {"tokens": tokens, "starts": starts, "ner_tags": tags}
 
 
-def _read_columns(folder: Path, settings: Settings, counts: Counts) -> Iterator[tuple[str, Row]]:
-    if settings.files is None:
-        raise ParamsError("params.yaml: datasets: format conll needs files: {train: ..., validation: ..., test: ...}")
+def _read_columns(folder: Path, settings: Columns, counts: Counts) -> Iterator[tuple[str, Row]]:
     for split in SPLITS:
         file = folder / settings.files.of(split)
-        for number, (document, tokens, tags) in enumerate(read_sentences(file)):
+        for number, (document, tokens, tags) in enumerate(read_sentences(file, settings.tagging, counts)):
             unknown = {tag[2:] for tag in tags if tag != "O"} - set(settings.types)
             if unknown:
                 raise DataError(
@@ -130,8 +156,11 @@ def _read_columns(folder: Path, settings: Settings, counts: Counts) -> Iterator[
                 )
             counts.read["sentences"] += 1
             starts = [sum(len(token) + 1 for token in tokens[:position]) for position in range(len(tokens))]
-            row = {"id": f"{split}/{number}", "paper": f"{split}/{document}", "tokens": tokens, "starts": starts}
-            yield split, {**row, "ner_tags": tags}
+            paper = document if isinstance(document, str) else f"{split}/{document}"  # numbers begin anew in each file
+            yield (
+                split,
+                {"id": f"{split}/{number}", "paper": paper, "tokens": tokens, "starts": starts, "ner_tags": tags},
+            )
 
 
 TASK = Task(settings=Settings, features=features, label_origin="parser", read=read, group="paper", text="tokens")

@@ -35,7 +35,8 @@ def test_line_separator_inside_a_text_is_no_line_end(tmp_path: Path) -> None:
         (b'{"text": "a"}\n{"text": "b', "a.jsonl:2: not valid JSON .*the file may be cut off"),
         (b'{"text": "a"}\n[1]', "a.jsonl:2: an object was expected, got list"),
         (b'{"label": 1, "body": 2}', r"a.jsonl:1: no field 'text' \(fields: body, label\)"),
-        (b'{"text": "\xff"}', "a.jsonl: not UTF-8"),
+        (b'{"text": "\\ud83d\\ude00"}\n{"text": "\\uD83D"}', "a.jsonl:2: no text .*surrogates not allowed"),
+        (b'{"text": "a"}\n{"text": "\xff"}', "a.jsonl:2: not UTF-8"),
     ],
 )
 def test_broken_line(tmp_path: Path, content: bytes, expected: str) -> None:

@@ -65,7 +65,7 @@ def expected_files(names: list[str]) -> set[str]:
     return rows | {f"metrics/prepare/{name}.json" for name in names}
 
 
-def use_jsonl(folder: Path, lines: dict[str, str]) -> None:
+def use_jsonl(folder: Path, lines: dict[str, str], paper: str | None = None) -> None:
     """A params.yaml with data set `quotes`, labelled lines of the splits given; others have one good line."""
     source = folder / "data/raw/quotes"
     source.mkdir(parents=True)
@@ -77,7 +77,9 @@ def use_jsonl(folder: Path, lines: dict[str, str]) -> None:
         "source": "quotes",
         "format": "jsonl",
         "files": {split: f"{split}.jsonl" for split in SPLITS},
+        "fields": {"text": "text", "label": "label", "paper": paper},
         "labels": ["background", "method"],
+        "labels_by": "human",
         "examples": ALL,
     }
 
@@ -229,7 +231,7 @@ def test_bad_input_leaves_no_output(aclsum: Path, tmp_path: Path, told: Told, ca
 def test_value_that_does_not_fit_leaves_no_half_of_the_rows(tmp_path: Path, told: Told) -> None:
     use_jsonl(tmp_path, {"validation": '{"text": ["no", "text"], "label": "method"}\n'})
     message = told("quotes")
-    assert "validation.parquet: " in message
+    assert "validation.jsonl:1: text: a text was expected" in message
     assert outputs(tmp_path) == {}
     assert not list((tmp_path / "data/prepared").rglob("*quotes*"))
 
@@ -257,9 +259,10 @@ def test_cut_off_lines_of_labels(tmp_path: Path, told: Told) -> None:
 
 def test_one_paper_in_two_files_of_labels(tmp_path: Path, told: Told) -> None:
     line = '{"text": "a", "label": "method", "paper": "W1"}'
-    use_jsonl(tmp_path, {"train": line, "test": line})
+    use_jsonl(tmp_path, dict.fromkeys(SPLITS, line), paper="paper")
     assert told("quotes") == (
-        "error: data set quotes: paper 'W1' stands in train (row 'train/0') and in test (row 'test/0'); put it in one"
+        "error: data set quotes: paper 'W1' stands in train (row 'train/0') and in validation "
+        "(row 'validation/0'); put it in one"
     )
 
 
@@ -293,7 +296,7 @@ def test_paper_with_an_empty_bibliography(aclsum: Path, tmp_path: Path, told: To
         (
             "format",
             "xml",
-            "params.yaml: datasets.aclsum_intent: format: input should be 'aclsum' or 'jsonl' (got \"xml\")",
+            "params.yaml: datasets.aclsum_intent: format: one of 'aclsum', 'jsonl' was expected (got \"xml\")",
         ),
         ("labels", ["one"], "params.yaml: datasets.aclsum_intent: labels: list should have at least 2 items"),
         (

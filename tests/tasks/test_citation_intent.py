@@ -1,5 +1,6 @@
 """One label for one text: human roles of sentences, or lines of JSON."""
 
+import gzip
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -7,29 +8,36 @@ from typing import Any
 
 import pytest
 
-from scholar.errors import DataError, ParamsError
+from scholar.errors import DataError
 from scholar.params import Files, Sizes
-from scholar.records import Counts
-from scholar.tasks.citation_intent import TASK, Settings
+from scholar.records import SPLITS, Counts
+from scholar.tasks.citation_intent import TASK, Fields, Lines, Roles
 
 ALL = Sizes(train=None, validation=None, test=None)
-SETTINGS = Settings(
+SETTINGS = Roles(
     task="citation_intent",
     source="aclsum",
     format="aclsum",
-    files=None,
     labels=["challenge", "approach", "outcome"],
     examples=ALL,
 )
 
 
-def write_lines(folder: Path, **splits: list[dict[str, Any]]) -> Settings:
+def write_lines(folder: Path, **splits: list[dict[str, Any]]) -> Lines:
     """A file per split; returns the settings that read them, with labels background and method."""
     for split in ("train", "validation", "test"):
         rows = splits.get(split, [{"text": "It works .", "label": "method"}])
         (folder / f"{split}.jsonl").write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
-    files = Files(train="train.jsonl", validation="validation.jsonl", test="test.jsonl")
-    return replace(SETTINGS, format="jsonl", files=files, labels=["background", "method"])
+    return Lines(
+        task="citation_intent",
+        source="lines",
+        format="jsonl",
+        files=Files(train="train.jsonl", validation="validation.jsonl", test="test.jsonl"),
+        fields=Fields(text="text", label="label", paper=None),
+        labels=["background", "method"],
+        labels_by="human",
+        examples=ALL,
+    )
 
 
 def test_sentences_with_one_role_are_kept(aclsum: Path) -> None:
@@ -60,18 +68,72 @@ def test_lines(tmp_path: Path) -> None:
     train = [{"text": "a", "label": "method", "paper": 7}, {"text": "b", "label": "background", "other": 1}]
     rows = list(TASK.read(tmp_path, write_lines(tmp_path, train=train), 42, Counts()))
     assert rows[:2] == [
-        ("train", {"id": "train/0", "paper": "7", "text": "a", "label": "method"}),
+        ("train", {"id": "train/0", "paper": "train/0", "text": "a", "label": "method"}),
         ("train", {"id": "train/1", "paper": "train/1", "text": "b", "label": "background"}),
     ]
     assert [split for split, _ in rows] == ["train", "train", "validation", "test"]
 
 
-def test_unknown_label(tmp_path: Path) -> None:
-    settings = write_lines(tmp_path, test=[{"text": "a", "label": "method"}, {"text": "b", "label": "methods"}])
-    with pytest.raises(DataError, match=r"test\.jsonl:2: label 'methods' is not in labels \['background', 'method'\]"):
+def test_lines_of_other_names(tmp_path: Path) -> None:
+    row = {"context": "a", "intent": "method", "citing": 7}
+    settings = write_lines(tmp_path, train=[row], validation=[row], test=[row])
+    for split in ("train", "validation", "test"):
+        packed = gzip.compress((tmp_path / f"{split}.jsonl").read_bytes())
+        (tmp_path / f"{split}.jsonl.gz").write_bytes(packed)
+    named = replace(
+        settings,
+        files=Files(train="train.jsonl.gz", validation="validation.jsonl.gz", test="test.jsonl.gz"),
+        fields=Fields(text="context", label="intent", paper="citing"),
+    )
+    rows = [row for _, row in TASK.read(tmp_path, named, 42, Counts())]
+    assert rows[0] == {"id": "train/0", "paper": "7", "text": "a", "label": "method"}
+    with pytest.raises(DataError, match=r"train\.jsonl:1: no field 'text' \(fields: citing, context, intent\)"):
         list(TASK.read(tmp_path, settings, 42, Counts()))
 
 
-def test_lines_without_files(tmp_path: Path) -> None:
-    with pytest.raises(ParamsError, match="format jsonl needs files"):
-        list(TASK.read(tmp_path, replace(SETTINGS, format="jsonl"), 42, Counts()))
+def test_empty_texts_are_counted_and_ids_stay(tmp_path: Path) -> None:
+    train = [{"text": text, "label": "method"} for text in ("", " \n", "a")]
+    counts = Counts()
+    rows = list(TASK.read(tmp_path, write_lines(tmp_path, train=train), 42, counts))
+    assert rows[0][1]["id"] == "train/2"
+    assert (counts.dropped["empty texts"], counts.read["texts"]) == (2, 5)
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ({"text": "b", "label": "methods"}, r"""label 'methods' is not in labels \['background', 'method'\]"""),
+        ({"text": "b", "label": "Method"}, "label 'Method' is not in labels"),
+        ({"text": "b", "label": 1}, "label 1 is not in labels"),
+        ({"text": "b", "label": ["method"]}, r"label \['method'\] is not in labels"),
+        ({"text": None, "label": "method"}, "text: a text was expected, got None"),
+        ({"text": ["b"], "label": "method"}, "text: a text was expected, got "),
+    ],
+)
+def test_broken_line(tmp_path: Path, row: dict[str, Any], expected: str) -> None:
+    settings = write_lines(tmp_path, test=[{"text": "a", "label": "method"}, row])
+    with pytest.raises(DataError, match=rf"test\.jsonl:2: {expected}"):
+        list(TASK.read(tmp_path, settings, 42, Counts()))
+
+
+def test_scicite(repo: Path) -> None:
+    folder = repo / "../shared/data/scicite"
+    if not folder.is_dir():
+        pytest.skip(f"{folder}: the real files are not there")
+    settings = Lines(
+        task="citation_intent",
+        source="scicite",
+        format="jsonl",
+        files=Files(train="train.txt", validation="dev.txt", test="test.txt"),
+        fields=Fields(text="text", label="label", paper=None),
+        labels=["background", "method", "result"],
+        labels_by="human",
+        examples=ALL,
+    )
+    counts = Counts()
+    rows = list(TASK.read(folder, settings, 42, counts))
+    assert [sum(place == split for place, _ in rows) for split in SPLITS] == [7320, 916, 1861]
+    assert +counts.dropped == {}
+    texts = {split: {row["text"] for place, row in rows if place == split} for split in SPLITS}
+    assert len(texts["train"] & texts["validation"]) == 2
+    assert not texts["test"] & (texts["train"] | texts["validation"])

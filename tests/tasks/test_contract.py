@@ -9,7 +9,7 @@ import pytest
 from scholar.errors import ParamsError
 from scholar.params import Sizes, validate
 from scholar.records import SPLITS, Counts, Row, read_rows, write_rows
-from scholar.task import Task, known_names, load_task
+from scholar.task import Task, known_names, label_origin_of, load_task
 from tests.fixtures.aclsum import write_aclsum
 from tests.fixtures.commands import read_params
 
@@ -108,6 +108,24 @@ def test_another_paper_leaves_the_rows_of_others(tmp_path: Path, name: str) -> N
 def test_papers_in_no_split_serve_pretraining_alone(aclsum: Path, name: str) -> None:
     papers = {row["paper"] for _, row in read_all(name, aclsum)}
     assert ("2020.none-main.0" in papers) == (name == "pretraining")
+
+
+def test_a_data_set_may_say_who_labelled_it() -> None:
+    assert label_origin_of(BLOCKS["ner"]) == "parser"
+    assert label_origin_of({**BLOCKS["ner"], "labels_by": "human"}) == "human"
+
+
+@pytest.mark.parametrize(
+    ("block", "expected"),
+    [
+        ({"task": "ner"}, "format: missing; it tells which keys there are"),
+        ({"task": "ner", "format": "xml"}, """format: one of 's2orc', 'conll' was expected (got "xml")"""),
+    ],
+)
+def test_settings_refuse_unknown_formats(block: dict[str, Any], expected: str) -> None:
+    with pytest.raises(ParamsError) as caught:
+        validate(load_task("ner").settings, block, "params.yaml: datasets.x")
+    assert str(caught.value) == f"params.yaml: datasets.x: {expected}"
 
 
 @pytest.mark.parametrize("name", sorted(BLOCKS))

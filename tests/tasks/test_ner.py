@@ -13,16 +13,16 @@ from seqeval.metrics.sequence_labeling import get_entities
 from scholar.corpora.s2orc import sentence_bounds
 from scholar.errors import DataError, ParamsError
 from scholar.params import Files, Sizes
-from scholar.records import Counts, Row
-from scholar.tasks.ner import TASK, Settings, features
+from scholar.records import SPLITS, Counts, Row
+from scholar.tasks.ner import TASK, Columns, Papers, features
+from stages.prepare import check_splits
 from tests.fixtures.aclsum import Json, change_json, paper, paper_file, paragraph, write_aclsum, write_papers
 
 ALL = Sizes(train=None, validation=None, test=None)
-SETTINGS = Settings(
+SETTINGS = Papers(
     task="ner",
     source="aclsum",
     format="s2orc",
-    files=None,
     types=["CITATION", "FIGURE", "TABLE"],
     min_words=1,
     train_mention_share=None,
@@ -54,7 +54,7 @@ def paragraphs(draw: st.DrawFn) -> tuple[Json, list[tuple[int, int, str]]]:
     return paragraph(*pieces), spans
 
 
-def read_body(folder: Path, body: list[Json], settings: Settings = SETTINGS) -> list[Row]:
+def read_body(folder: Path, body: list[Json], settings: Papers = SETTINGS) -> list[Row]:
     """The sentences of a single paper of the training split."""
     write_papers(folder, {"train": [paper("P1", body, WORKS)]})
     return [row for _, row in TASK.read(folder, settings, 42, Counts())]
@@ -156,12 +156,22 @@ def test_references_to_other_things_are_plain_text(aclsum: Path) -> None:
     assert list(TASK.read(aclsum, SETTINGS, 42, Counts())) == before
 
 
-def write_conll(folder: Path, **texts: str) -> Settings:
+def write_conll(folder: Path, **texts: str) -> Columns:
     """Files of columns, each by default one sentence; returns the settings that read them."""
     for split in ("train", "validation", "test"):
         (folder / f"{split}.txt").write_text(texts.get(split, "Salt NN B-CHEMICAL\nworks VB O\n"), encoding="utf-8")
-    files = Files(train="train.txt", validation="validation.txt", test="test.txt")
-    return replace(SETTINGS, format="conll", files=files, types=["CHEMICAL", "DISEASE"])
+    return Columns(
+        task="ner",
+        source="conll",
+        format="conll",
+        files=Files(train="train.txt", validation="validation.txt", test="test.txt"),
+        tagging="iob2",
+        types=["CHEMICAL", "DISEASE"],
+        labels_by="human",
+        min_words=1,
+        train_mention_share=None,
+        examples=ALL,
+    )
 
 
 def test_columns(tmp_path: Path) -> None:
@@ -196,6 +206,21 @@ def test_columns_of_an_unknown_type(tmp_path: Path) -> None:
         list(TASK.read(tmp_path, settings, 42, Counts()))
 
 
-def test_columns_without_files(tmp_path: Path) -> None:
-    with pytest.raises(ParamsError, match="format conll needs files"):
-        list(TASK.read(tmp_path, replace(SETTINGS, format="conll"), 42, Counts()))
+def test_columns_of_another_convention(tmp_path: Path) -> None:
+    settings = write_conll(tmp_path, train="Salt I-CHEMICAL\nfever I-DISEASE\nache I-DISEASE\n")
+    counts = Counts()
+    rows = [row for _, row in TASK.read(tmp_path, replace(settings, tagging="iob1"), 42, counts)]
+    assert rows[0]["ner_tags"] == ["B-CHEMICAL", "B-DISEASE", "I-DISEASE"]
+    assert counts.read["tags rewritten to IOB2"] == 2
+
+
+def test_a_document_keeps_its_id_in_every_split(tmp_path: Path) -> None:
+    document = "-DOCSTART- (11)\n\nSalt O\n"
+    settings = write_conll(tmp_path, train=f"{document}\n-DOCSTART- (12)\n\nhelps O\n", test=document)
+    rows = [(split, row["paper"]) for split, row in TASK.read(tmp_path, settings, 42, Counts())]
+    assert rows == [("train", "11"), ("train", "12"), ("validation", "validation/0"), ("test", "11")]
+    splits = {
+        split: [row for place, row in TASK.read(tmp_path, settings, 42, Counts()) if place == split] for split in SPLITS
+    }
+    with pytest.raises(DataError, match=r"paper '11' stands in train .* and in test"):
+        check_splits("x", TASK, splits)

@@ -1,25 +1,40 @@
 """Whether a reader cites a work, split by year."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from scholar.errors import ParamsError
+from scholar.errors import DataError, ParamsError
 from scholar.params import Sizes
-from scholar.records import SPLITS, Counts
-from scholar.tasks.paper_interest import TASK, Settings
+from scholar.records import SPLITS, Counts, Row
+from scholar.tasks.paper_interest import TASK, Columns, Table, Works, features
 from tests.fixtures.aclsum import Work, paper, paragraph, write_papers
 
 ALL = Sizes(train=None, validation=None, test=None)
-SETTINGS = Settings(
+SETTINGS = Works(
     task="paper_interest",
     source="aclsum",
+    format="aclsum",
     topic="translat",
     first_year=1900,
     last_year=2023,
     train_share=0.6,
     validation_share=0.2,
+    examples=ALL,
+)
+TABLE = Table(
+    task="paper_interest",
+    source="interest",
+    format="csv",
+    file="papers.csv",
+    delimiter=",",
+    columns=Columns(id="key", title="name", abstract="summary", date="day", label="wanted"),
+    date_format="%Y-%m-%d",
+    labels_by="behaviour",
+    train_share=0.5,
+    validation_share=0.25,
     examples=ALL,
 )
 BODY = [paragraph("Text.")]
@@ -85,3 +100,100 @@ def test_topic_is_searched_in_titles_ignoring_case(aclsum: Path) -> None:
 def test_broken_topic(aclsum: Path, topic: str) -> None:
     with pytest.raises(ParamsError, match="no regular expression"):
         list(TASK.read(aclsum, replace(SETTINGS, topic=topic), 42, Counts()))
+
+
+def read_table(
+    folder: Path, *lines: str, settings: Table = TABLE, counts: Counts | None = None
+) -> list[tuple[str, Row]]:
+    """What becomes of a table of these lines below the usual first one."""
+    (folder / "papers.csv").write_text("\n".join(["day,wanted,key,name,summary", *lines, ""]), encoding="utf-8")
+    return list(TASK.read(folder, settings, 42, Counts() if counts is None else counts))
+
+
+def test_table_is_split_by_day(tmp_path: Path) -> None:
+    lines = ["2016-02-01,0,c,C,c c", "2015-01-31,1,a,A,a  a", '2016-01-31,1,b,B,"b', 'b"', "2016-02-01,0,d,D,d"]
+    rows = read_table(tmp_path, *lines)
+    # four papers: 0.5 x 4 = 2 for train; the third and the fourth are of one day, which goes to validation
+    assert [(split, row["id"]) for split, row in rows] == [
+        ("train", "a"),
+        ("train", "b"),
+        ("validation", "c"),
+        ("validation", "d"),
+    ]
+    assert rows[1][1] == {
+        "id": "b",
+        "title": "B",
+        "abstract": "b b",
+        "date": "2016-01-31",
+        "label": "interesting",
+    }
+    assert features(TABLE).keys() == rows[1][1].keys()
+
+
+def test_what_a_table_lacks_is_counted(tmp_path: Path) -> None:
+    lines = ["2015-01-01,0,a,A, ", ",1,b,B,b", "2015-01-02,1,c,,c", "2015-01-02,1,c,C,c again", ",,,,"]
+    counts = Counts()
+    rows = read_table(tmp_path, *lines[:4], counts=counts)
+    assert [row["id"] for _, row in rows] == ["c"]
+    assert counts.read["papers"] == 4
+    assert +counts.dropped == {
+        "papers without an abstract": 1,
+        "papers without a date": 1,
+        "papers of an id that came before": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("2015-01-01,2,b,B,b", "wanted: 0 or 1 was expected, got '2'"),
+        ("2015-01-01,,b,B,b", "wanted: 0 or 1 was expected, got ''"),
+        ("2015-01-01,1.0,b,B,", "wanted: 0 or 1 was expected, got '1.0'"),
+        ("2015-01-01,1, ,B,b", "key: empty; every paper needs an id of its own"),
+        ("2015-01-01,0,a,A,a", "key: 'a' came before with label 1, got 0; keep one"),
+        ("2015-02-29,0,b,B,b", "day: a date such as '2015-01-31' was expected, got '2015-02-29'"),
+        ("01.02.2015,0,b,B,b", "day: a date such as '2015-01-31' was expected, got '01.02.2015'"),
+        ("2015-01-01,0,b,B", "5 cells were expected, got 4"),
+    ],
+)
+def test_broken_record(tmp_path: Path, line: str, expected: str) -> None:
+    with pytest.raises(DataError, match=rf"papers\.csv:3: {re.escape(expected)}"):
+        read_table(tmp_path, "2015-01-01,1,a,A,a", line)
+
+
+def dirty(repo: Path, name: str, **columns: str) -> list[tuple[str, Row]]:
+    """A real table of defects, read as interest with its columns mapped; the label is any that is there."""
+    folder = repo / "../shared/data/dirty"
+    if not (folder / name).is_file():
+        pytest.skip(f"{folder / name}: the real file is not there")
+    named = Columns(
+        **{"id": "id", "title": "title", "abstract": "abstract", "date": "date", "label": "label"} | columns
+    )
+    delimiter = ";" if "semicolon" in name else ","
+    form = "%d %B %Y" if "springer" in name else "%Y//"
+    settings = replace(TABLE, file=name, columns=named, delimiter=delimiter, date_format=form)
+    return list(TASK.read(folder, settings, 42, Counts()))
+
+
+@pytest.mark.parametrize(
+    ("name", "columns", "expected"),
+    [
+        ("generic_semicolon.csv", {"date": "publication_year"}, "csv:1: no column 'label'"),
+        (
+            "generic_semicolon.csv",
+            {"date": "publication_year", "label": "volume"},
+            "csv:2: volume: 0 or 1 was expected",
+        ),
+        (
+            "generic_bad_record_id.csv",
+            {"id": "record_id", "date": "publication_year", "label": "label_included"},
+            "csv:3: record_id: '0' came before with label 1, got 0",
+        ),
+        ("missing_values.csv", {}, "csv:1: no column 'id'"),
+        ("springeropen_tableB.csv", {"id": "url"}, "csv:1: no column 'label'"),
+        ("springeropen_tableB.csv", {"id": "url", "label": "ID"}, "csv:3: ID: 0 or 1 was expected, got '2'"),
+    ],
+)
+def test_dirty_tables_are_refused(repo: Path, name: str, columns: dict[str, str], expected: str) -> None:
+    with pytest.raises(DataError, match=re.escape(expected)):
+        dirty(repo, name, **columns)
