@@ -34,6 +34,8 @@ class Task:
         text: the column that tells whether two rows are the same: text, tokens or sentences.
         collection_features, read_collection: for search, what is searched: settings -> columns, and
             (folder, settings, seed, counts, ids that rows name) -> rows; None where the rows are all there is.
+        resolve: (folder, settings) -> settings with what only the data tells, such as its most frequent classes; None
+            where params.yaml tells all. What the other functions get has gone through it.
     """
 
     settings: Any
@@ -44,6 +46,7 @@ class Task:
     text: str
     collection_features: Callable[[Any], Features] | None = None
     read_collection: Callable[[Path, Any, int, Counts, set[str]], Iterator[Row]] | None = None
+    resolve: Callable[[Path, Any], Any] | None = None
 
 
 def load_task(name: str) -> Task:

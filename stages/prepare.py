@@ -22,6 +22,8 @@ def main() -> None:
     task = load_task(str(block.get("task")))
     settings = validate(task.settings, block, f"params.yaml: datasets.{name}")
     choose("source", settings.source, list(params.sources))
+    if task.resolve is not None:
+        settings = task.resolve(Path("data/raw", settings.source), settings)
 
     counts = Counts()
     splits: dict[str, list[Row]] = {split: [] for split in SPLITS}

@@ -1,28 +1,35 @@
 """Fields of cited works by the venue they appeared in."""
 
-from dataclasses import replace
+import json
+from collections import Counter
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from scholar.errors import ParamsError
+from scholar.errors import DataError, ParamsError
 from scholar.params import Sizes, validate
-from scholar.records import Counts, Row
-from scholar.tasks.paper_category import TASK, Settings
+from scholar.records import Counts, Row, read_rows
+from scholar.tasks.paper_category import TASK, AclsumSettings, ArxivSettings, Settings
 from tests.fixtures.aclsum import Work, paper, paragraph, write_papers
-from tests.fixtures.commands import read_params
+from tests.fixtures.arxiv import record, write_snapshot
+from tests.fixtures.commands import read_params, run_stage, write_params
 
 ALL = Sizes(train=None, validation=None, test=None)
-SETTINGS = Settings(
+SETTINGS = AclsumSettings(
     task="paper_category",
     source="aclsum",
+    format="aclsum",
     venues={"cs.CL": [r"\bacl\b", "emnlp"], "cs.CV": ["cvpr", "pattern"]},
     examples=ALL,
 )
 BODY = [paragraph("Text.")]
 
 
-def read(folder: Path, settings: Settings = SETTINGS, **splits: list[Work]) -> tuple[list[tuple[str, Row]], Counts]:
+def read(
+    folder: Path, settings: AclsumSettings = SETTINGS, **splits: list[Work]
+) -> tuple[list[tuple[str, Row]], Counts]:
     """Rows and counts of a source with one paper per split, which cites these works."""
     papers = {split: [paper(f"P-{split}", BODY, works, f"Of {split}", "Abstract.")] for split, works in splits.items()}
     counts = Counts()
@@ -117,3 +124,114 @@ def test_category_without_a_pattern_would_match_everything() -> None:
     block = {**read_params()["datasets"]["aclsum_category"], "venues": {"cs.CL": ["acl"], "cs.CV": []}}
     with pytest.raises(ParamsError, match=r"venues\.cs\.CV: list should have at least 1 item"):
         validate(Settings, block, "params.yaml")
+
+
+ARXIV = ArxivSettings(
+    task="paper_category",
+    source="arxiv",
+    format="arxiv",
+    categories=["cs.CL", "math.AG"],
+    per_category=20,
+    validation_share=0.1,
+    test_share=0.2,
+    min_title_words=1,
+    min_abstract_words=10,
+)
+PAPERS = [
+    record(f"{month}.{number:04}", categories)
+    for month, categories in (("0704", "cs.CL cs.LG"), ("0705", "math.AG"), ("0706", "cs.LG cs.CL"))
+    for number in range(1, {"0704": 31, "0705": 11, "0706": 13}[month])
+]
+
+
+def draw_papers(folder: Path, settings: ArxivSettings = ARXIV, seed: int = 42) -> tuple[dict[str, Row], Counts]:
+    """(split, row) by id, after the most frequent categories were named."""
+    assert TASK.resolve
+    counts = Counts()
+    found = list(TASK.read(folder, TASK.resolve(folder, settings), seed, counts))
+    assert len({row["id"] for _, row in found}) == len(found)
+    return {row["id"]: {"split": split, **row} for split, row in found}, counts
+
+
+def test_arxiv_categories_are_split_within_each(tmp_path: Path) -> None:
+    rows, counts = draw_papers(write_snapshot(tmp_path, PAPERS))
+    sizes = Counter((row["label"], row["split"]) for row in rows.values())
+    assert sizes == {
+        ("cs.CL", "train"): 14,
+        ("cs.CL", "validation"): 2,
+        ("cs.CL", "test"): 4,
+        ("math.AG", "train"): 7,  # all ten that there are
+        ("math.AG", "validation"): 1,
+        ("math.AG", "test"): 2,
+    }
+    assert +counts.dropped == {"records not sampled": 10 + 12}  # of cs.CL, and those whose first category is another
+    assert rows["0705.0003"]["title"] == "Stones of the place 0705.0003"
+    assert rows["0705.0003"]["abstract"].startswith("We count the stones")
+
+
+def test_the_seed_draws_papers_and_splits(tmp_path: Path) -> None:
+    folder = write_snapshot(tmp_path, PAPERS)
+    rows, _ = draw_papers(folder)
+    assert rows == draw_papers(folder)[0]
+    other, _ = draw_papers(folder, seed=43)
+    assert rows.keys() != other.keys()
+    assert [rows[id_]["split"] for id_ in rows if id_ in other] != [other[id_]["split"] for id_ in rows if id_ in other]
+    more, _ = draw_papers(folder, replace(ARXIV, per_category=25))
+    assert rows.keys() < more.keys()
+
+
+def test_the_most_frequent_categories_are_those_of_the_data(tmp_path: Path) -> None:
+    assert TASK.resolve
+    folder = write_snapshot(tmp_path, PAPERS)
+    settings = TASK.resolve(folder, replace(ARXIV, categories=2))
+    assert settings == replace(ARXIV, categories=["cs.CL", "cs.LG"])
+    assert TASK.features(settings)["label"].names == ["cs.CL", "cs.LG"]
+    rows, _ = draw_papers(folder, replace(ARXIV, categories=2))
+    assert {row["label"] for row in rows.values()} == {"cs.CL", "cs.LG"}
+    with pytest.raises(DataError, match="4 categories were asked for, there are 3"):
+        TASK.resolve(folder, replace(ARXIV, categories=4))
+    assert TASK.resolve(tmp_path, SETTINGS) is SETTINGS
+
+
+def test_the_stage_names_the_most_frequent_categories(tmp_path: Path) -> None:
+    write_snapshot(tmp_path / "data/raw/arxiv", PAPERS)
+
+    def change(params: dict[str, Any]) -> None:
+        params["sources"]["arxiv"] = params["sources"]["aclsum"]
+        params["datasets"]["fields"] = json.loads(json.dumps(asdict(replace(ARXIV, categories=2))))
+
+    write_params(tmp_path, change)
+    done = run_stage(tmp_path, "prepare", "fields")
+    assert done.returncode == 0, done.stderr
+    test = read_rows(tmp_path / "data/prepared/paper_category/fields/test.parquet")
+    assert test.features["label"].names == ["cs.CL", "cs.LG"]
+    assert Counter(test["label"]) == {0: 4, 1: 2}
+
+
+def test_one_title_stands_in_one_split(tmp_path: Path) -> None:
+    papers = [record(f"0704.{n:04}", ("cs.CL", "math.AG")[n % 2], title=f"Stones {n // 4}") for n in range(1, 41)]
+    rows, counts = draw_papers(write_snapshot(tmp_path, papers))
+    titles = [row["title"] for row in rows.values()]
+    assert sorted(titles) == sorted({f"Stones {n // 4}" for n in range(1, 41)})
+    assert counts.dropped["records of a title that came before"] == 40 - 11
+    assert "0704.0001" in rows and "0704.0002" not in rows  # the first of the files stays
+
+
+def test_arxiv_settings_that_do_not_fit(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match=r"validation_share and test_share, 0\.5 and 0\.5, leave nothing"):
+        draw_papers(write_snapshot(tmp_path, PAPERS), replace(ARXIV, validation_share=0.5, test_share=0.5))
+    with pytest.raises(DataError, match=r"no usable record of category 'cs\.XX'"):
+        draw_papers(tmp_path, replace(ARXIV, categories=["cs.CL", "cs.XX"]))
+
+
+def test_real_papers_of_twenty_categories(repo: Path, tmp_path: Path) -> None:
+    files = sorted((repo / "../shared/data/arxiv").glob("stratified_*.jsonl.gz"))
+    if not files:
+        pytest.skip(f"real records are not in {repo / '../shared/data/arxiv'}")
+    for file in files:
+        (tmp_path / file.name).symlink_to(file.resolve())
+    rows, counts = draw_papers(tmp_path, replace(ARXIV, categories=20, per_category=100))
+    sizes = Counter((row["label"], row["split"]) for row in rows.values())
+    assert len(sizes) == 60
+    assert set(sizes.values()) == {70, 10, 20}
+    assert counts.read["records"] == 16753 == len(rows) + sum(counts.dropped.values())
