@@ -1,6 +1,6 @@
 """Examples in an order, and of a form, that depend on (seed, epoch, example) alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,30 +14,57 @@ PAD_MULTIPLE = 8  # tokens; batches are padded to the longest row, rounded up to
 WINDOW = 50  # batches; rows are sorted by length within such a window of the shuffled data
 
 
+class Reordered(Sequence[Any]):
+    """A sequence in another order; nothing is copied."""
+
+    def __init__(self, items: Sequence[Any], order: Sequence[int]) -> None:
+        self.items = items
+        self.order = order
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.items[self.order[index]]
+
+
 class EpochDataset(Dataset[Item]):
     """A training set that is made anew each epoch, already in its order: the sampler above it is sequential.
 
     Nothing is drawn from global random state, so a run that is resumed at any step sees the same examples as one that
-    was left alone. The Trainer calls set_epoch (through accelerate's data loader).
+    was left alone. The Trainer calls set_epoch (through accelerate's data loader). Items that `make_items` returns may
+    be encoded when they are asked for; where it returns the same sequence again, its lengths are known.
     """
 
-    def __init__(self, make_items: Callable[[int], list[Item]], seed: int, batch_size: int) -> None:
+    def __init__(self, make_items: Callable[[int], Sequence[Item]], seed: int, batch_size: int) -> None:
         self.make_items = make_items
         self.seed = seed
         self.batch_size = batch_size
+        self.epoch: int | None = None
+        self.items: Sequence[Item] | None = None
         self.set_epoch(0)
 
     def set_epoch(self, epoch: int) -> None:
         """Make the items of an epoch and put rows of like length together."""
+        if epoch == self.epoch:
+            return
+        self.epoch = epoch
         items = self.make_items(epoch)
-        lengths = [len(item["input_ids"]) for item in items]
-        self.items = [items[i] for i in length_grouped_order(lengths, self.batch_size, self.seed, epoch)]
+        if items is not self.items:
+            self.items, self.lengths = items, lengths_of(items)
+        self.ordered = Reordered(items, length_grouped_order(self.lengths, self.batch_size, self.seed, epoch))
 
     def __len__(self) -> int:
-        return len(self.items)
+        return len(self.ordered)
 
     def __getitem__(self, index: int) -> Item:
-        return self.items[index]
+        item: Item = self.ordered[index]
+        return item
+
+
+def lengths_of(items: Sequence[Item]) -> list[int]:
+    """Tokens of each item."""
+    return [len(item["input_ids"]) for item in items]
 
 
 def length_grouped_order(lengths: list[int], batch_size: int, seed: int, epoch: int) -> list[int]:

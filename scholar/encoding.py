@@ -1,8 +1,9 @@
 """Rows of a data set as model inputs, the same way in training and in evaluation."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import cast
+from typing import Any, cast
 
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
@@ -10,6 +11,8 @@ from scholar.batching import Item
 from scholar.errors import DataError
 from scholar.params import Run
 from scholar.records import Row
+
+KEPT = 10_000  # items, of some kilobytes each
 
 
 def load_tokenizer(folder: Path, max_tokens: int) -> PreTrainedTokenizerFast:
@@ -28,6 +31,28 @@ def encode_rows(
     """The items of the rows, and how many of them were cut at max_tokens."""
     encoded = [head.encode(row, tokenizer, run, left_out) for row in rows]
     return [item for item, _ in encoded], sum(cut for _, cut in encoded)
+
+
+class EncodedRows(Sequence[Item]):
+    """The items of rows, encoded when they are asked for; the first ones that were are kept, so that small sets are
+    encoded once.
+    """
+
+    def __init__(self, rows: Sequence[Row], encode: Callable[[Row], Item]) -> None:
+        self.rows = rows
+        self.encode = encode
+        self.kept: dict[int, Item] = {}
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: Any) -> Any:
+        if index in self.kept:
+            return self.kept[index]
+        item = self.encode(self.rows[index])
+        if len(self.kept) < KEPT:
+            self.kept[index] = item
+        return item
 
 
 def check_columns(head: ModuleType, run: Run, columns: list[str]) -> None:

@@ -8,17 +8,21 @@ size that is exact and takes seconds, where MinHash (Broder, 1997) would estimat
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from scholar.errors import DataError
 from scholar.params import Leakage
-from scholar.records import SPLITS, Counts, Row
+from scholar.records import SPLITS, Counts, Row, stream_rows
 
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd, and its powers look random
+COMPARED = 1_000  # rows at a time: two texts of one language share some shingle, so that a product is hardly sparse
 
 
 def squash(text: str) -> str:
@@ -32,18 +36,37 @@ def text_of(row: Row, column: str) -> str:
     return value if isinstance(value, str) else " ".join(value)
 
 
-def similar_pairs(
-    left: Sequence[str], right: Sequence[str], shingle_letters: int, similarity: float
-) -> list[tuple[int, int]]:
-    """(position in left, position in right) of texts whose shingles have at least this Jaccard index.
+class Shingles:
+    """Texts that others are compared with: which shingles each has."""
+
+    def __init__(self, texts: Sequence[str], size: int) -> None:
+        self.size = size
+        joined, self.lengths = _hash_texts(texts, size)
+        self.distinct, columns = np.unique(joined, return_inverse=True)
+        shape = (len(texts), len(self.distinct))
+        self.matrix = csr_array((np.ones(len(columns), np.int64), columns, np.cumsum([0, *self.lengths])), shape=shape)
+
+    def shared_by(self, texts: Sequence[str]) -> tuple[csr_array, NDArray[np.int64]]:
+        """(texts, these texts) how many shingles two have in common, and (texts,) how many each of the others has."""
+        joined, lengths = _hash_texts(texts, self.size)
+        columns = np.searchsorted(self.distinct, joined)
+        known = np.append(self.distinct, np.uint64(0))[columns] == joined
+        starts = np.append(0, np.cumsum(known))[np.cumsum([0, *lengths])]
+        ones = np.ones(starts[-1], np.int64)
+        others = csr_array((ones, columns[known], starts), shape=(len(texts), len(self.distinct)))
+        return (others @ self.matrix.T).tocsr(), lengths
+
+
+def similar_pairs(texts: Sequence[str], held: Shingles, similarity: float) -> list[tuple[int, int]]:
+    """(position in texts, position among those held) of texts whose shingles have at least this Jaccard index.
 
     A text of fewer letters than a shingle has none and is like no other.
     """
-    ours, theirs = _incidence(left, right, shingle_letters)
-    shared = (ours @ theirs.T).tocoo()
-    sizes = ours.sum(axis=1)[shared.row] + theirs.sum(axis=1)[shared.col]
-    alike = shared.data >= similarity * (sizes - shared.data)
-    return sorted(zip(shared.row[alike].tolist(), shared.col[alike].tolist(), strict=True))
+    shared, lengths = held.shared_by(texts)
+    pairs = shared.tocoo()
+    sizes = lengths[pairs.row] + held.lengths[pairs.col]
+    alike = pairs.data >= similarity * (sizes - pairs.data)
+    return sorted(zip(pairs.row[alike].tolist(), pairs.col[alike].tolist(), strict=True))
 
 
 def overlaps(texts: Sequence[str], corpus: Sequence[str], shingle_letters: int) -> Iterator[tuple[float, int]]:
@@ -51,9 +74,8 @@ def overlaps(texts: Sequence[str], corpus: Sequence[str], shingle_letters: int) 
 
     A text of fewer letters than a shingle overlaps nothing.
     """
-    ours, theirs = _incidence(texts, corpus, shingle_letters)
-    shared = (ours @ theirs.T).tocsr()
-    for number, size in enumerate(ours.sum(axis=1)):
+    shared, lengths = Shingles(corpus, shingle_letters).shared_by(texts)
+    for number, size in enumerate(lengths):
         inside = slice(shared.indptr[number], shared.indptr[number + 1])
         if inside.start == inside.stop:
             yield 0.0, 0
@@ -62,36 +84,53 @@ def overlaps(texts: Sequence[str], corpus: Sequence[str], shingle_letters: int) 
             yield float(shared.data[inside][best] / size), int(shared.indices[inside][best])
 
 
-def drop_near_duplicates(
-    name: str, column: str, splits: dict[str, list[Row]], settings: Leakage, counts: Counts
-) -> dict[str, list[Row]]:
-    """The rows without those that are like a row of a later split, so that test stays whole.
+def find_near_duplicates(
+    name: str, column: str, files: Mapping[str, Path], settings: Leakage, counts: Counts
+) -> dict[str, set[int]]:
+    """Split -> positions of its rows that are like a row of a later split; without them, test stays whole.
+
+    Of the splits compared with, each distinct text is held; of the other, COMPARED rows.
 
     Raises:
         DataError: more than `max_dropped` of a split are, which means that the split itself is wrong; the message
             names a pair.
     """
-    kept = dict(splits)
+    found: dict[str, set[int]] = {}
     for number, split in enumerate(SPLITS):
-        later = [(other, row) for other in SPLITS[number + 1 :] for row in splits[other]]
-        pairs = similar_pairs(
-            [text_of(row, column) for row in splits[split]],
-            [text_of(row, column) for _, row in later],
-            settings.shingle_letters,
-            settings.similarity,
-        )
-        twins = dict(reversed(pairs))  # row -> the first row like it
-        for position in twins.values():
-            counts.dropped[f"{split} rows like one of {later[position][0]}"] += 1
-        if len(twins) > settings.max_dropped * len(splits[split]):
-            mine, other = min(twins.items())
+        later: dict[str, tuple[str, str]] = {}  # text -> split and id of the first row that has it
+        for other in SPLITS[number + 1 :]:
+            for row in stream_rows(files[other], ["id", column]):
+                later.setdefault(text_of(row, column), (other, row["id"]))
+        twins = _find_twins(stream_rows(files[split], [column]), column, list(later), settings)
+        homes = list(later.values())
+        for twin in twins.values():
+            counts.dropped[f"{split} rows like one of {homes[twin][0]}"] += 1
+        rows = pq.read_metadata(files[split]).num_rows
+        if len(twins) > settings.max_dropped * rows:
+            mine, (place, other_id) = min(twins), homes[twins[min(twins)]]
+            id_ = next(islice(stream_rows(files[split], ["id"]), mine, None))["id"]
             raise DataError(
-                f"data set {name}: {len(twins)} of {len(splits[split])} rows of {split} stand in a later split, too, "
-                f"such as '{splits[split][mine]['id']}' and '{later[other][1]['id']}' of {later[other][0]}; a share of "
+                f"data set {name}: {len(twins)} of {rows} rows of {split} stand in a later split, too, "
+                f"such as '{id_}' and '{other_id}' of {place}; a share of "
                 f"at most {settings.max_dropped} was expected (leakage.max_dropped); keep copies in one split"
             )
-        kept[split] = [row for position, row in enumerate(splits[split]) if position not in twins]
-    return kept
+        found[split] = set(twins)
+    return found
+
+
+def _find_twins(rows: Iterator[Row], column: str, later: Sequence[str], settings: Leakage) -> dict[int, int]:
+    """Position of a row -> that of the first of the later texts like it."""
+    held = Shingles(later, settings.shingle_letters)
+    twins: dict[int, int] = {}
+    first = 0
+    while shard := list(islice(rows, COMPARED)):
+        texts = [text_of(row, column) for row in shard]
+        distinct = list(dict.fromkeys(texts))  # pairs of one query share its text
+        alike = dict(reversed(similar_pairs(distinct, held, settings.similarity)))
+        found = {distinct[position]: twin for position, twin in alike.items()}
+        twins |= {first + position: found[text] for position, text in enumerate(texts) if text in found}
+        first += len(shard)
+    return twins
 
 
 def check_contamination(
@@ -127,13 +166,10 @@ def check_contamination(
     }
 
 
-def _incidence(left: Sequence[str], right: Sequence[str], size: int) -> tuple[csr_array, csr_array]:
-    """Matrices (texts, distinct shingles) of 0 and 1, of left and of right, over the same shingles."""
-    hashes = [_hash_shingles(text, size) for text in (*left, *right)]
-    distinct, columns = np.unique(np.concatenate([np.empty(0, np.uint64), *hashes]), return_inverse=True)
-    starts = np.cumsum([0, *map(len, hashes)])
-    matrix = csr_array((np.ones(len(columns), np.int64), columns, starts), shape=(len(hashes), len(distinct)))
-    return matrix[: len(left)], matrix[len(left) :]
+def _hash_texts(texts: Sequence[str], size: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """The hashes of all texts one after another, and (texts,) how many each has."""
+    hashes = [_hash_shingles(text, size) for text in texts]
+    return np.concatenate([np.empty(0, np.uint64), *hashes]), np.array([len(own) for own in hashes], np.int64)
 
 
 def _hash_shingles(text: str, size: int) -> NDArray[np.uint64]:

@@ -176,6 +176,10 @@ class Run:
     attention_dropout: Annotated[float, Field(ge=0, lt=1)]
     freeze_embeddings: bool
     early_stopping_patience: NotNegative
+    evaluation_steps: Positive | None
+    max_steps: Positive | None
+    warmup_steps: NotNegative | None
+    keep_checkpoints: Annotated[int, Field(ge=2)]
 
 
 @strict
@@ -377,7 +381,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def validate(cls: type[T], raw: object, place: str) -> T:
-    """Check a plain value against a dataclass, strictly.
+    """Check a plain value against a dataclass, or a union of several told apart by a field, strictly.
 
     Raises:
         ParamsError: every problem in one message, a line each: `place: dotted.path: problem (got value)`.

@@ -30,7 +30,7 @@ def write_learning_curves(history: list[dict[str, float]], name: str, folder: Pa
     ]
     measured = [key for key in ("loss", "score") if any(f"eval_{key}" in entry for entry in history)]
     validation = [
-        {"epoch": round(entry["epoch"]), **{key: entry[f"eval_{key}"] for key in measured}}
+        {"epoch": _shorten(entry["epoch"]), **{key: entry[f"eval_{key}"] for key in measured}}
         for entry in history
         if any(f"eval_{key}" in entry for key in measured)
     ]
@@ -38,3 +38,8 @@ def write_learning_curves(history: list[dict[str, float]], name: str, folder: Pa
     if validation:
         kind = "validation" if "score" in measured else "validation_loss"
         write_csv(validation, folder / kind / f"{name}.csv", ("epoch", *measured))
+
+
+def _shorten(epoch: float) -> float:
+    """A whole number where an epoch ended, three digits in the midst of one."""
+    return round(epoch) if round(epoch, 3).is_integer() else round(epoch, 3)

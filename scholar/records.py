@@ -2,8 +2,9 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from datasets import ClassLabel, Dataset, Features, List
 from scholar.errors import DataError
 
 SPLITS = ("train", "validation", "test")
+SHARD = 10_000  # rows; a group of a Parquet file, and what is held at once where rows are streamed
 Row = dict[str, Any]
 
 
@@ -34,32 +36,82 @@ class Counts:
         self.answers[name] += 1
         self.readable[name] += gives_away
 
+    def add(self, other: "Counts") -> None:
+        """Add what another reader counted."""
+        for field_ in fields(self):
+            getattr(self, field_.name).update(getattr(other, field_.name))
 
-def write_rows(rows: Iterable[Row], features: Features, path: Path) -> None:
-    """Write rows as Parquet, beside and then renamed, so that a file with this name is always a whole one.
+
+class RowWriter:
+    """Takes rows one at a time and writes them by shards; no more than a shard is held. Made by `open_rows`."""
+
+    def __init__(self, name: str, features: Features, file: pq.ParquetWriter) -> None:
+        self.name = name
+        self.features = features
+        self.file = file
+        self.shard: list[Row] = []
+        self.rows = 0
+
+    def add(self, row: Row) -> None:
+        """Take a row.
+
+        Raises:
+            DataError: it lacks a column, has one too many, or holds a value of another type.
+        """
+        if row.keys() != self.features.keys():
+            columns = f"columns {sorted(row)}, expected {sorted(self.features)}"
+            raise DataError(f"{self.name}: row {row.get('id')}: {columns}")
+        try:
+            self.shard.append({name: _encode(value, self.features[name]) for name, value in row.items()})
+        except (ValueError, TypeError) as error:
+            raise DataError(f"{self.name}: row {row['id']}: {error}") from None
+        self.rows += 1
+        if len(self.shard) == SHARD:
+            self.write_shard()
+
+    def write_shard(self) -> None:
+        """Write what is held.
+
+        Raises:
+            DataError: a value does not fit its column.
+        """
+        try:
+            table = pa.Table.from_pylist(self.shard, schema=self.file.schema)
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            raise DataError(f"{self.name}: a value does not fit its column: {error}") from None
+        self.file.write_table(table, row_group_size=SHARD)
+        self.shard = []
+
+
+@contextmanager
+def open_rows(features: Features, path: Path) -> Iterator[RowWriter]:
+    """A writer of Parquet. The file is written beside and renamed, so that one with this name is always a whole one.
 
     The bytes depend on rows, features and the pinned pyarrow, not on time, folder or process.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    schema = features.arrow_schema  # carries class names as metadata, so that a file explains itself
+    try:
+        with pq.ParquetWriter(part, schema, compression="zstd") as file:
+            writer = RowWriter(path.name, features, file)
+            yield writer
+            if writer.shard or not writer.rows:  # a file of no rows has one empty group
+                writer.write_shard()
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_rows(rows: Iterable[Row], features: Features, path: Path) -> None:
+    """Write rows as Parquet.
 
     Raises:
         DataError: a row lacks a column, has one too many, or holds a value of another type.
     """
-    schema = features.arrow_schema  # carries class names as metadata, so that a file explains itself
-    encoded = []
-    for row in rows:
-        if row.keys() != features.keys():
-            raise DataError(f"{path.name}: row {row.get('id')}: columns {sorted(row)}, expected {sorted(features)}")
-        try:
-            encoded.append({name: _encode(value, features[name]) for name, value in row.items()})
-        except (ValueError, TypeError) as error:
-            raise DataError(f"{path.name}: row {row['id']}: {error}") from None
-    try:
-        table = pa.Table.from_pylist(encoded, schema=schema)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise DataError(f"{path.name}: a value does not fit its column: {error}") from None
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    pq.write_table(table, part, compression="zstd", row_group_size=10_000)
-    part.replace(path)
+    with open_rows(features, path) as writer:
+        for row in rows:
+            writer.add(row)
 
 
 def _encode(value: Any, feature: Any) -> Any:
@@ -85,6 +137,30 @@ def read_rows(path: Path) -> Dataset:
         return Dataset(pq.read_table(path, memory_map=False))
     except (OSError, pa.ArrowInvalid) as error:
         raise DataError(f"{path}: not a readable Parquet file ({error}); `dvc repro` makes it anew") from None
+
+
+def stream_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[Row]:
+    """The rows of a Parquet file, or some of their columns, with no more than a shard of them held; class names as
+    numbers.
+    """
+    with pq.ParquetFile(path, memory_map=False) as file:
+        for shard in file.iter_batches(SHARD, columns=columns):
+            yield from shard.to_pylist()
+
+
+class Rows(Sequence[Row]):
+    """The rows of a data set, kept as Arrow holds them and made into values one at a time."""
+
+    def __init__(self, data: Dataset) -> None:
+        table = data.with_format("arrow")[:].combine_chunks()  # of one piece, so that a row is found at once
+        self.columns = {name: table[name] for name in table.column_names}
+        self.size: int = table.num_rows
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, index: Any) -> Any:
+        return {name: column[index].as_py() for name, column in self.columns.items()}
 
 
 def write_json(value: Mapping[str, Any], path: Path) -> None:

@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 
 def fetch_source(source: Source, folder: Path) -> None:
-    """Bring the files of a source into `folder`, or what its one archive holds below `source.unpack`.
+    """Bring the files of a source into `folder`, or what its archives hold below `source.unpack` (all of it: ".").
 
     A GGUF file named by `source.gguf` becomes a from_pretrained folder.
 
@@ -50,8 +50,6 @@ def fetch_source(source: Source, folder: Path) -> None:
             GGUF file is missing or cannot be read.
         OSError: this machine cannot write, for example because the disk is full.
     """
-    if source.unpack is not None and len(source.files) != 1:
-        raise SourceError(f"{folder}: `unpack` is for one archive, got {len(source.files)} files; set it to null")
     DOWNLOADS.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=DOWNLOADS) as scratch:
         for name, sha256 in source.files.items():
@@ -64,8 +62,8 @@ def fetch_source(source: Source, folder: Path) -> None:
         if source.unpack is None:
             _place(source.files, part)
         else:
-            ((name, sha256),) = source.files.items()
-            _unpack(DOWNLOADS / sha256, name, PurePosixPath(source.unpack), part)
+            for name, sha256 in source.files.items():
+                _unpack(DOWNLOADS / sha256, name, PurePosixPath(source.unpack), part)
         if source.gguf is not None:
             packed = part / source.gguf
             if not packed.is_file():
@@ -231,8 +229,10 @@ def _unpack(archive: Path, name: str, below: PurePosixPath, folder: Path) -> Non
     """Write what lies below one folder of a zip file or .tar.gz; only plain files, so that no link can lead outside.
 
     Raises:
-        SourceError: a name leads outside, a wanted member is a link or device, none is below, or it cannot be read.
+        SourceError: a name leads outside or is there already, a wanted member is a link or device, none is below, or it
+            cannot be read.
     """
+    found = False
     try:
         with zipfile.ZipFile(archive) if zipfile.is_zipfile(archive) else tarfile.open(archive, "r:gz") as package:
             for member, plain, open_member in tqdm(_members(package), desc=name, unit=" files", disable=None):
@@ -244,11 +244,15 @@ def _unpack(archive: Path, name: str, below: PurePosixPath, folder: Path) -> Non
                 opened = open_member() if plain else None
                 if opened is None:
                     raise SourceError(f"{name}: member '{member}' is a link or device, only plain files are unpacked")
+                found = True
+                target = folder / path.relative_to(below)
+                if target.exists():
+                    raise SourceError(f"{name}: member '{member}' came before; archives of a source must not overlap")
                 with opened:
-                    _write(opened, folder / path.relative_to(below))
+                    _write(opened, target)
     except (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, RuntimeError) as error:
         raise SourceError(f"{name}: not a zip file or .tar.gz that can be unpacked: {error}") from None
-    if not any(folder.iterdir()):
+    if not found:
         raise SourceError(f"{name}: has no folder '{below}'; correct `unpack` in params.yaml")
 
 

@@ -276,7 +276,7 @@ def cost_table(params: Params) -> Table:
         numbers = read_metrics(Path("metrics/finetune", f"{name}.json"))
         batch = given.batch_size * given.gradient_accumulation
         counts = [numbers["epochs"], numbers["best_epoch"], numbers["steps"], batch, numbers["steps"] * batch]
-        rows.append([name, given.encoder, *(f"{count:,.0f}" for count in counts)])
+        rows.append([name, given.encoder, *(f"{count:,.{0 if count == round(count) else 2}f}" for count in counts)])
     headers = ["training", "starts from", "epochs", "best epoch", "steps", "examples per step", "examples at most"]
     return Table(title="Trainings", headers=headers, rows=rows)
 

@@ -93,20 +93,25 @@ def dropout_of(config: PreTrainedConfig, schedule: Run | Retriever) -> dict[str,
 
 
 def training_arguments(schedule: Schedule, settings: Settings, kind: type[Arguments], **more: Any) -> Arguments:
-    """The library's arguments. Checkpoints at the end of each epoch; nothing is reported anywhere."""
+    """The library's arguments. Checkpoints at the end of each epoch or after a run's steps; nothing is reported."""
+    run = schedule if isinstance(schedule, Run) else None
+    steps = run.evaluation_steps if run else None
     return kind(
         output_dir=str(settings.checkpoints),
         num_train_epochs=schedule.epochs,
+        max_steps=(run and run.max_steps) or -1,  # -1: as many as the epochs have
         per_device_train_batch_size=schedule.batch_size,
         gradient_accumulation_steps=schedule.gradient_accumulation,
         learning_rate=schedule.learning_rate,
         lr_scheduler_type="linear",
-        warmup_steps=schedule.warmup_ratio,  # below 1 the library reads it as a share of all steps
+        # below 1 the library reads it as a share of all steps
+        warmup_steps=schedule.warmup_ratio if run is None or run.warmup_steps is None else run.warmup_steps,
         max_grad_norm=1.0,
         remove_unused_columns=False,
-        save_strategy="epoch",
+        save_strategy="steps" if steps else "epoch",
+        save_steps=steps or 1,
         restore_callback_states_from_checkpoint=True,  # how long early stopping has waited
-        logging_steps=5,
+        logging_steps=steps or 5,
         logging_nan_inf_filter=False,
         report_to="none",
         seed=settings.seed,

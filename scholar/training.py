@@ -2,8 +2,9 @@
 
 import re
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,13 +19,15 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerFast,
     Trainer,
+    TrainerCallback,
+    TrainerControl,
     TrainerState,
     TrainingArguments,
 )
 from transformers.trainer import TRAINER_STATE_NAME
 
-from scholar.batching import EpochDataset, Item
-from scholar.encoding import encode_rows, load_tokenizer
+from scholar.batching import EpochDataset, Item, Reordered, lengths_of
+from scholar.encoding import EncodedRows, load_tokenizer
 from scholar.params import Run
 from scholar.records import Row
 from scholar.splits import draw
@@ -112,63 +115,88 @@ def build_loss(run: Run, weights: torch.Tensor | None) -> Callable[..., torch.Te
     return loss
 
 
-def finetune(run: Run, head: ModuleType, names: list[str], splits: dict[str, list[Row]], settings: Settings) -> Trained:
-    """Train a run on splits["train"], keep the epoch that scores best on splits["validation"]."""
+def finetune(
+    run: Run, head: ModuleType, names: list[str], splits: Mapping[str, Sequence[Row]], settings: Settings
+) -> Trained:
+    """Train a run on splits["train"], keep the evaluation that scores best on splits["validation"].
+
+    Rows are encoded when a batch needs them, so that a set of any size is held as its rows alone.
+    """
     tokenizer = load_tokenizer(Path(run.encoder), run.max_tokens)
     model = build_model(head, names, run)
-    collate = head.build_collator(tokenizer)
 
-    def training_items(epoch: int) -> list[Item]:
-        return [
-            head.encode(row, tokenizer, run, draw_left_out(run.input_dropout, settings.seed, epoch, row["id"]))[0]
-            for row in splits["train"]
-        ]
+    def encode(row: Row, epoch: int | None = None) -> Item:
+        left_out = frozenset() if epoch is None else draw_left_out(run.input_dropout, settings.seed, epoch, row["id"])
+        item: Item = head.encode(row, tokenizer, run, left_out)[0]
+        return item
 
-    validation_items, validation_cut = encode_rows(head, splits["validation"], tokenizer, run)
-    order = sorted(range(len(validation_items)), key=lambda i: len(validation_items[i]["input_ids"]))
-    validation_rows = [splits["validation"][i] for i in order]  # by length: little padding
-    validation_items = [validation_items[i] for i in order]
+    whole = EncodedRows(splits["train"], encode)
+
+    def training_items(epoch: int) -> EncodedRows:
+        return EncodedRows(splits["train"], partial(encode, epoch=epoch)) if run.input_dropout else whole
+
+    validation_items = EncodedRows(splits["validation"], encode)
+    lengths = lengths_of(validation_items)
+    order = sorted(range(len(lengths)), key=lambda i: lengths[i])  # by length: little padding
+    rows, items = Reordered(splits["validation"], order), Reordered(validation_items, order)
 
     def score(output: EvalPrediction) -> dict[str, float]:
-        predictions = head.decode(validation_rows, validation_items, list(output.predictions), names)
-        return {"score": head.validation_score(validation_rows, predictions, names)}
+        predictions = head.decode(rows, items, list(output.predictions), names)
+        return {"score": head.validation_score(rows, predictions, names)}
 
     labels = [row["label"] for row in splits["train"]] if run.class_weights == "balanced" else []
     trainer = Trainer(
         model=model,
         args=training_arguments(
-            replace(run, epochs=epochs_to_train(run, settings.resume_from)),
+            run,
             settings,
             TrainingArguments,
             train_sampling_strategy="sequential",  # EpochDataset is in its order already
             per_device_eval_batch_size=4 * run.batch_size,  # no gradients are kept, so four times the rows fit
-            eval_strategy="epoch",
-            save_total_limit=2,  # the best and the newest
+            eval_strategy="steps" if run.evaluation_steps else "epoch",
+            eval_steps=run.evaluation_steps,
+            save_total_limit=run.keep_checkpoints,  # the best among them
             load_best_model_at_end=True,
             metric_for_best_model="score",
             greater_is_better=True,
         ),
-        data_collator=collate,
+        data_collator=head.build_collator(tokenizer),
         train_dataset=EpochDataset(training_items, settings.seed, run.batch_size),
-        eval_dataset=validation_items,
+        eval_dataset=items,
         compute_metrics=score,
         compute_loss_func=build_loss(run, balanced_weights(labels, len(names)) if labels else None),
         optimizers=(torch.optim.AdamW(layer_groups(model, run), lr=run.learning_rate, fused=True), None),
-        callbacks=[EpochEnd(), *early_stopping(run), *settings.trackers],
+        callbacks=[EpochEnd(), StepEnd(), *early_stopping(run), *settings.trackers],
     )
-    trainer.train(resume_from_checkpoint=settings.resume_from)
-    train_cut = encode_rows(head, splits["train"], tokenizer, run)[1]
-    history = trainer.state.log_history
-    scores = [entry["eval_score"] for entry in history if "eval_score" in entry]
-    metrics = {
-        "validation_score": max(scores),
-        "best_epoch": float(scores.index(max(scores)) + 1),
-        "epochs": float(len(scores)),
-        "steps": float(trainer.state.global_step),
-        "train_examples_cut": float(train_cut),
-        "validation_examples_cut": float(validation_cut),
+    if settings.resume_from is not None and has_ended(state := load_state(settings.resume_from)):
+        trainer.state = state
+        model = head.AUTO_MODEL.from_pretrained(state.best_model_checkpoint, local_files_only=True)
+    else:
+        trainer.train(resume_from_checkpoint=settings.resume_from)
+    cut = {split: sum(head.encode(row, tokenizer, run)[1] for row in splits[split]) for split in splits}
+    return Trained(model, tokenizer, trainer.state.log_history, summarize(trainer.state, cut))
+
+
+def summarize(state: TrainerState, cut: Mapping[str, int]) -> dict[str, float]:
+    """What the metrics tell of a training; `cut`: split -> examples that were."""
+    evaluations = [entry for entry in state.log_history if "eval_score" in entry]
+    best = max(evaluations, key=lambda entry: entry["eval_score"])
+    return {
+        "validation_score": best["eval_score"],
+        "best_epoch": float(best["epoch"]),
+        "epochs": float(evaluations[-1]["epoch"]),
+        "steps": float(state.global_step),
+        "train_examples_cut": float(cut["train"]),
+        "validation_examples_cut": float(cut["validation"]),
     }
-    return Trained(model, tokenizer, history, metrics)
+
+
+class StepEnd(TrainerCallback):
+    """Makes a checkpoint in the midst of an epoch a point to go on from exactly: the loss so far is logged."""
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Called by the Trainer when it knows whether it will save; a logged mean loss never spans a checkpoint."""
+        control.should_log |= control.should_save
 
 
 def draw_left_out(dropout: dict[str, float], seed: int, epoch: int, id_: str) -> frozenset[str]:
@@ -176,16 +204,19 @@ def draw_left_out(dropout: dict[str, float], seed: int, epoch: int, id_: str) ->
     return frozenset(name for name, p in dropout.items() if draw(seed, "input", name, str(epoch), id_) < p * 2**64)
 
 
-def epochs_to_train(run: Run, checkpoint: str | None) -> int:
-    """All epochs of the run, unless the training had stopped early when the checkpoint to go on from was written."""
-    if checkpoint is None:
-        return run.epochs
-    state = TrainerState.load_from_json(str(Path(checkpoint, TRAINER_STATE_NAME)))
-    stopped = state.stateful_callbacks["TrainerControl"]["args"]["should_training_stop"]
-    return round(state.epoch or 0) if stopped else run.epochs
+def load_state(checkpoint: str) -> TrainerState:
+    """Where a training was when it wrote a checkpoint."""
+    state: TrainerState = TrainerState.load_from_json(str(Path(checkpoint, TRAINER_STATE_NAME)))
+    return state
+
+
+def has_ended(state: TrainerState) -> bool:
+    """Whether the training had ended, early or not, when this was written: only its model was left to save."""
+    saved: Any = state.stateful_callbacks  # by name, as the file has them
+    return bool(saved["TrainerControl"]["args"]["should_training_stop"])
 
 
 def early_stopping(run: Run) -> list[EarlyStoppingCallback]:
-    """Stops after that many epochs without a better validation score; patience 0 trains all epochs."""
+    """Stops after that many evaluations without a better validation score; patience 0 trains to the end."""
     patience = run.early_stopping_patience
     return [EarlyStoppingCallback(early_stopping_patience=patience)] if patience else []

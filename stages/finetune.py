@@ -8,7 +8,7 @@ from scholar.errors import full_disk_told
 from scholar.errors import run as run_command
 from scholar.params import choose, load_params
 from scholar.plots import write_learning_curves
-from scholar.records import read_rows, write_json
+from scholar.records import Rows, read_rows, write_json
 from scholar.runtime import start
 from scholar.task import load_head
 from scholar.trainer import resume_settings, save_model
@@ -34,7 +34,7 @@ def main() -> None:
     inputs = [*files.values(), *(file for file in Path(run.encoder).rglob("*") if file.is_file())]
     settings = resume_settings(name, run, params.runtime, seed, inputs, params.trackers)
     with full_disk_told(settings.checkpoints):
-        trained = finetune(run, head, names, {split: rows.to_list() for split, rows in data.items()}, settings)
+        trained = finetune(run, head, names, {split: Rows(rows) for split, rows in data.items()}, settings)
 
     write_learning_curves(trained.history, name, Path("metrics/plots"))
     write_json(trained.metrics, Path("metrics/finetune", f"{name}.json"))

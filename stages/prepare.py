@@ -1,14 +1,20 @@
 """Raw files of a source -> rows of a data set: data/prepared/<task>/<data set>/<split>.parquet."""
 
 import argparse
+import hashlib
 import shutil
 from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
+import pyarrow.parquet as pq
+from datasets import Features
+
 from scholar.errors import DataError, run
-from scholar.leakage import drop_near_duplicates
+from scholar.leakage import find_near_duplicates
 from scholar.params import choose, load_params, validate
-from scholar.records import SPLITS, Counts, Row, write_json, write_rows
+from scholar.records import SPLITS, Counts, Row, open_rows, stream_rows, write_json, write_rows
 from scholar.task import Task, load_task
 
 
@@ -25,30 +31,31 @@ def main() -> None:
     if task.resolve is not None:
         settings = task.resolve(Path("data/raw", settings.source), settings)
 
+    raw = Path("data/raw", settings.source)
     counts = Counts()
-    splits: dict[str, list[Row]] = {split: [] for split in SPLITS}
-    for split, row in task.read(Path("data/raw", settings.source), settings, params.seed, counts):
-        splits[split].append(row)
-    check_splits(name, task, splits)
-    splits = drop_near_duplicates(name, task.text, splits, params.leakage, counts)
-    check_readable(name, counts, params.leakage.max_readable)
-    collection: list[Row] = []
-    if task.read_collection is not None:
-        needed = {id_ for rows in splits.values() for row in rows for id_ in row["relevant"]}
-        collection = list(
-            task.read_collection(Path("data/raw", settings.source), settings, params.seed, counts, needed)
-        )
-        check_collection(name, splits, collection)
-
     folder = Path("data/prepared", settings.task, name)
     part = folder.with_name(folder.name + ".part")
+    files = {split: part / f"{split}.parquet" for split in SPLITS}
     features = task.features(settings)
     shutil.rmtree(part, ignore_errors=True)  # of an earlier run that was killed
     try:
-        for split, rows in splits.items():
-            write_rows(rows, features, part / f"{split}.parquet")
-        if task.collection_features is not None:
-            write_rows(collection, task.collection_features(settings), part / "collection.parquet")
+        write_splits(name, task, features, task.read(raw, settings, params.seed, counts), files)
+        for split, dropped in find_near_duplicates(name, task.text, files, params.leakage, counts).items():
+            if dropped:
+                rows = stream_rows(files[split])
+                write_rows((row for number, row in enumerate(rows) if number not in dropped), features, files[split])
+        check_readable(name, counts, params.leakage.max_readable)
+        collected = 0
+        if task.read_collection is not None and task.collection_features is not None:
+            needed = {
+                id_ for file in files.values() for row in stream_rows(file, ["relevant"]) for id_ in row["relevant"]
+            }
+            collection = task.read_collection(raw, settings, params.seed, counts, needed)
+            with open_rows(task.collection_features(settings), part / "collection.parquet") as writer:
+                for row in check_collection(name, files, collection):
+                    writer.add(row)
+            collected = writer.rows
+        rows_of = {split: count_rows(file) for split, file in files.items()}
         shutil.rmtree(folder, ignore_errors=True)
         part.rename(folder)
     finally:
@@ -57,36 +64,43 @@ def main() -> None:
         {
             "read": dict(counts.read),
             "dropped": dict(counts.dropped),
-            "rows": {split: {"all": len(rows), **_per_label(rows)} for split, rows in splits.items()},
+            "rows": rows_of,
             "readable": {
                 clue: {"answers": answers, "given_away": counts.readable[clue]}
                 for clue, answers in counts.answers.items()
             },
-            **({"collection": len(collection)} if collection else {}),
+            **({"collection": collected} if collected else {}),
         },
         Path("metrics/prepare", f"{name}.json"),
     )
 
 
-def check_splits(name: str, task: Task, splits: dict[str, list[Row]]) -> None:
-    """No split that the task has may be empty, no id twice, no group in two splits.
+def write_splits(
+    name: str, task: Task, features: Features, rows: Iterable[tuple[str, Row]], files: Mapping[str, Path]
+) -> None:
+    """Write the rows of each split as they come, a shard of each at a time.
 
     Raises:
-        DataError: one of these is not so; the message names the data set, the split and the id or group.
+        DataError: a split that the task has is empty, an id stands twice, or a group in two splits; the message names
+            the data set, the split and the id or group.
     """
-    ids: set[str] = set()
+    ids: set[bytes] = set()  # 8 bytes stand for an id: among a million, two are the same with a chance of 3 in 10^8
     home: dict[object, tuple[str, str]] = {}
-    for split, rows in splits.items():
-        if not rows and not (task.label_origin == "none" and split == "test"):
-            raise DataError(f"data set {name}: split {split} is empty; check its sizes and shares in params.yaml")
-        for row in rows:
-            if row["id"] in ids:
+    with ExitStack() as stack:
+        writers = {split: stack.enter_context(open_rows(features, file)) for split, file in files.items()}
+        for split, row in rows:
+            writers[split].add(row)
+            id_ = hashlib.sha256(str(row["id"]).encode()).digest()[:8]
+            if id_ in ids:
                 raise DataError(f"data set {name}: id '{row['id']}' stands twice; every example needs its own")
-            ids.add(row["id"])
+            ids.add(id_)
             other, twin = home.setdefault(row[task.group], (split, row["id"]))
             if other != split:
                 where = f"in {other} (row '{twin}') and in {split} (row '{row['id']}')"
                 raise DataError(f"data set {name}: {task.group} '{row[task.group]}' stands {where}; put it in one")
+        for split, writer in writers.items():
+            if not writer.rows and not (task.label_origin == "none" and split == "test"):
+                raise DataError(f"data set {name}: split {split} is empty; check its sizes and shares in params.yaml")
 
 
 def check_readable(name: str, counts: Counts, limits: dict[str, float]) -> None:
@@ -106,8 +120,8 @@ def check_readable(name: str, counts: Counts, limits: dict[str, float]) -> None:
             )
 
 
-def check_collection(name: str, splits: dict[str, list[Row]], collection: list[Row]) -> None:
-    """Every id once, and every relevant document is there.
+def check_collection(name: str, files: Mapping[str, Path], collection: Iterable[Row]) -> Iterator[Row]:
+    """The documents as they come; every id once, and at their end every relevant document was there.
 
     Raises:
         DataError: one of these is not so; the message names the data set and the id.
@@ -117,15 +131,19 @@ def check_collection(name: str, splits: dict[str, list[Row]], collection: list[R
         if document["id"] in ids:
             raise DataError(f"data set {name}: id '{document['id']}' stands twice in the collection")
         ids.add(document["id"])
-    for row in (row for rows in splits.values() for row in rows):
+        yield document
+    for row in (row for file in files.values() for row in stream_rows(file, ["id", "relevant"])):
         if missing := [id_ for id_ in row["relevant"] if id_ not in ids]:
             raise DataError(f"data set {name}: query '{row['id']}': document '{missing[0]}' is not in the collection")
 
 
-def _per_label(rows: list[Row]) -> dict[str, int]:
-    return {
-        str(label): count for label, count in sorted(Counter(row["label"] for row in rows if "label" in row).items())
-    }
+def count_rows(file: Path) -> dict[str, int]:
+    """All rows of a Parquet file, and those of each class of its column `label`."""
+    features = Features.from_arrow_schema(pq.read_schema(file))
+    if "label" not in features:
+        return {"all": pq.read_metadata(file).num_rows}
+    labels = Counter(row["label"] for row in stream_rows(file, ["label"]))
+    return {"all": labels.total(), **{features["label"].int2str(label): n for label, n in labels.items()}}
 
 
 if __name__ == "__main__":

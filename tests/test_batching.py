@@ -1,6 +1,8 @@
 """Order, batches and logits depend on (seed, epoch, example) alone."""
 
 import itertools
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
 
-from scholar.batching import PAD_MULTIPLE, WINDOW, EpochDataset, length_grouped_order, predict_logits
-from scholar.encoding import encode_rows, load_tokenizer
+from scholar.batching import PAD_MULTIPLE, WINDOW, EpochDataset, Item, length_grouped_order, predict_logits
+from scholar.encoding import EncodedRows, encode_rows, load_tokenizer
+from scholar.records import Row, Rows, read_rows, write_rows
 from scholar.task import load_head
+from scholar.training import draw_left_out
 from tests.fixtures.tiny_bert import write_tiny_bert
-from tests.fixtures.tiny_runs import INPUTS, make_rows, make_run
+from tests.fixtures.tiny_runs import FEATURES, INPUTS, make_rows, make_run
 
 lengths = st.lists(st.integers(3, 60), max_size=200)
 seeds = st.integers(0, 2**32)
@@ -69,6 +73,50 @@ def test_epoch_dataset_is_made_anew_each_epoch() -> None:
     assert {item["epoch"] for item in first} == {0}
     assert {item["epoch"] for item in second} == {1}
     assert [len(item["input_ids"]) for item in first] != [len(item["input_ids"]) for item in second]
+
+
+@pytest.mark.parametrize("kept", [0, 5, 10_000])
+@pytest.mark.parametrize("dropout", [{}, {"text": 0.3}])
+def test_rows_encoded_on_demand_come_as_those_encoded_at_once(
+    kept: int, dropout: dict[str, float], encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scholar.encoding.KEPT", kept)
+    head, run = load_head("sequence_classification"), make_run(inputs=["title", "text"])
+    tokenizer = load_tokenizer(encoder, run.max_tokens)
+    write_rows(make_rows(run.head, 40), FEATURES[run.head], tmp_path / "rows.parquet")
+    rows = read_rows(tmp_path / "rows.parquet")
+
+    def encode(row: Row, epoch: int) -> Item:
+        return head.encode(row, tokenizer, run, draw_left_out(dropout, 3, epoch, row["id"]))[0]  # type: ignore[no-any-return]
+
+    same = EncodedRows(Rows(rows), partial(encode, epoch=0))
+    lazy = EpochDataset(
+        lambda epoch: EncodedRows(Rows(rows), partial(encode, epoch=epoch)) if dropout else same, seed=3, batch_size=4
+    )
+    for epoch in (0, 1, 2, 1):
+        lazy.set_epoch(epoch)
+        items = [encode(row, epoch) for row in rows.to_list()]  # all at once, then put in order
+        lengths = [len(item["input_ids"]) for item in items]
+        assert [lazy[i] for i in range(len(lazy))] == [items[i] for i in length_grouped_order(lengths, 4, 3, epoch)]
+    assert len(same.kept) == (0 if dropout else min(kept, 40))
+
+
+def test_lengths_are_asked_for_once_where_nothing_changes() -> None:
+    asked: list[int] = []
+
+    class Items(list[Item]):
+        def __iter__(self) -> Iterator[Item]:
+            asked.append(1)
+            return super().__iter__()
+
+    items = Items({"input_ids": [0] * length} for length in range(10))
+    dataset = EpochDataset(lambda _: items, seed=1, batch_size=3)
+    orders = []
+    for epoch in (0, 0, 1, 2):
+        dataset.set_epoch(epoch)
+        orders.append([len(dataset[i]["input_ids"]) for i in range(10)])
+    assert len(asked) == 1
+    assert orders[0] == orders[1] != orders[2] != orders[3]
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,16 @@
 
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
+from datasets import Features, List, Value
 
 from scholar.errors import DataError
-from scholar.leakage import check_contamination, drop_near_duplicates, overlaps, similar_pairs, squash
+from scholar.leakage import Shingles, check_contamination, find_near_duplicates, overlaps, similar_pairs, squash
 from scholar.params import Leakage, validate
-from scholar.records import Counts, Row
+from scholar.records import Counts, Row, write_rows
 from tests.fixtures.commands import ROOT, read_params
 
 SETTINGS = replace(validate(Leakage, read_params()["leakage"], "leakage"), shingle_letters=8)
@@ -41,7 +43,7 @@ DIFFERENT = {
 
 
 def pairs(left: list[str], right: list[str]) -> list[tuple[int, int]]:
-    return similar_pairs(left, right, SETTINGS.shingle_letters, SETTINGS.similarity)
+    return similar_pairs(left, Shingles(right, SETTINGS.shingle_letters), SETTINGS.similarity)
 
 
 def rows(*texts: str, split: str) -> list[Row]:
@@ -80,7 +82,7 @@ def test_similarity_and_overlap_are_those_of_sets() -> None:
 
     for limit in (0.1, 0.2, 0.5):
         expected = [(i, j) for i, j in product(range(30), range(30)) if jaccard(left[i], right[j]) >= limit]
-        assert similar_pairs(texts[:30], texts[30:], 4, limit) == expected != []
+        assert similar_pairs(texts[:30], Shingles(texts[30:], 4), limit) == expected != []
     found = list(overlaps(texts[:30], texts[30:], 4))
     for ours, (share, best) in zip(left, found, strict=True):
         assert share == max(len(ours & theirs) for theirs in right) / max(len(ours), 1)
@@ -91,35 +93,55 @@ def test_squash_keeps_letters_of_all_scripts() -> None:
     assert squash("Größe-α 2: 词 汇") == "grosseα2词汇"
 
 
-def test_the_earlier_split_gives_way_and_is_counted() -> None:
+def find(folder: Path, splits: dict[str, list[Row]], max_dropped: float, counts: Counts) -> dict[str, set[int]]:
+    """Write the rows of each split and compare them."""
+    (column,) = {column for rows in splits.values() for row in rows for column in row if column != "id"}
+    value = Value("string") if column == "text" else List(Value("string"))
+    files = {split: folder / f"{split}.parquet" for split in splits}
+    for split, file in files.items():
+        write_rows(splits[split], Features({"id": Value("string"), column: value}), file)
+    return find_near_duplicates("x", column, files, replace(SETTINGS, max_dropped=max_dropped), counts)
+
+
+def test_the_earlier_split_gives_way_and_is_counted(tmp_path: Path) -> None:
     splits = {
         "train": rows(*(f"{ABSTRACT} Of {n}" for n in ("a valley far away", "two")), OTHER, split="train"),
         "validation": rows("Baking bread in a stone oven is slow", split="validation"),
         "test": rows(REVISED, "Baking bread in a stone oven is slow!", split="test"),
     }
     counts = Counts()
-    kept = drop_near_duplicates("x", "text", splits, replace(SETTINGS, max_dropped=1.0), counts)
-    assert [row["text"] for row in kept["train"]] == [OTHER]
-    assert kept["validation"] == []
-    assert kept["test"] == splits["test"]
+    assert find(tmp_path, splits, 1.0, counts) == {"train": {0, 1}, "validation": {0}, "test": set()}
     assert counts.dropped == {"train rows like one of test": 2, "validation rows like one of test": 1}
 
 
-def test_too_many_copies_are_no_accident() -> None:
+def test_rows_of_one_text_are_all_found_wherever_they_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    splits = {
+        "train": rows(OTHER, ABSTRACT, ABSTRACT, OTHER, ABSTRACT, split="train"),
+        "validation": rows(OTHER, OTHER, split="validation"),
+        "test": rows(ABSTRACT, REVISED, split="test"),
+    }
+    whole, pieces = Counts(), Counts()
+    found = find(tmp_path, splits, 1.0, whole)
+    monkeypatch.setattr("scholar.leakage.COMPARED", 2)
+    assert (
+        find(tmp_path, splits, 1.0, pieces) == found == {"train": {0, 1, 2, 3, 4}, "validation": set(), "test": set()}
+    )
+    assert whole.dropped == pieces.dropped == {"train rows like one of test": 3, "train rows like one of validation": 2}
+
+
+def test_too_many_copies_are_no_accident(tmp_path: Path) -> None:
     lines = [f"Pebble {number} lies in valley {number * 7}, {number * 31} steps away" for number in range(20)]
     splits = {"train": rows(*lines, ABSTRACT, split="train"), "validation": [], "test": rows(ABSTRACT, split="test")}
-    kept = drop_near_duplicates("x", "text", splits, SETTINGS, Counts())  # 1 of 21
-    assert len(kept["train"]) == 20
+    assert find(tmp_path, splits, SETTINGS.max_dropped, Counts())["train"] == {20}  # 1 of 21
     splits["test"] += rows(*lines[:1], split="test more")
     with pytest.raises(DataError, match=r"data set x: 2 of 21 rows .* such as 'train/0' and 'test more/0' of test"):
-        drop_near_duplicates("x", "text", splits, SETTINGS, Counts())
+        find(tmp_path, splits, SETTINGS.max_dropped, Counts())
 
 
-def test_lists_are_compared_as_one_text() -> None:
+def test_lists_are_compared_as_one_text(tmp_path: Path) -> None:
     tokens = [{"id": "a", "tokens": ["Sorting", "wet", "pebbles"]}], [{"id": "b", "tokens": ["Sorting", "wet-pebbles"]}]
     splits = {"train": tokens[0], "validation": [], "test": tokens[1]}
-    kept = drop_near_duplicates("x", "tokens", splits, replace(SETTINGS, max_dropped=1.0), Counts())
-    assert kept["train"] == []
+    assert find(tmp_path, splits, 1.0, Counts())["train"] == {0}
 
 
 def test_test_rows_inside_pretraining_paragraphs() -> None:

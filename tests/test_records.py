@@ -8,7 +8,7 @@ import pytest
 from datasets import ClassLabel, Features, List, Value
 
 from scholar.errors import DataError
-from scholar.records import read_rows, write_json, write_rows, write_text
+from scholar.records import Rows, read_rows, stream_rows, write_json, write_rows, write_text
 from tests.fixtures.commands import run_python
 
 FEATURES = Features(
@@ -38,6 +38,18 @@ def test_values_and_features_come_back(tmp_path: Path) -> None:
     assert rows[0] == {**ROW, "tags": [1, 0, 0], "label": 1}
     assert rows[1]["tokens"] == []
     assert rows.features["label"].names == ["other", "cited"]
+
+
+def test_rows_one_at_a_time_are_those_of_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = [{**ROW, "id": f"a/{number}", "year": number} for number in range(10)]
+    write_rows(given, FEATURES, tmp_path / "whole.parquet")
+    monkeypatch.setattr("scholar.records.SHARD", 3)
+    write_rows(given, FEATURES, tmp_path / "rows.parquet")
+    whole = read_rows(tmp_path / "whole.parquet").to_list()
+    assert list(stream_rows(tmp_path / "rows.parquet")) == whole
+    assert list(stream_rows(tmp_path / "rows.parquet", ["year"])) == [{"year": number} for number in range(10)]
+    assert list(Rows(read_rows(tmp_path / "rows.parquet"))) == whole
+    assert Rows(read_rows(tmp_path / "rows.parquet"))[7] == whole[7]
 
 
 def test_no_rows_keep_their_features(tmp_path: Path) -> None:

@@ -460,9 +460,22 @@ def test_archive_that_cannot_be_used(content: bytes, told: str) -> None:
     assert found("raw") == {"set/a.txt": b"earlier"}
 
 
-def test_unpack_with_two_files() -> None:
-    with pytest.raises(SourceError, match="one archive, got 2 files"):
-        fetch_source(source({"a": TEXT, "b": TEXT}, local({}), unpack="set"), Path("raw/set"))
+def test_several_archives_become_one_folder() -> None:
+    files = {"a.zip": zipped({"train/1.in": TEXT}), "b.tar.gz": tarred({"val/1.in": OTHER})}
+    assert fetch(source(files, local(files), unpack=".")) == {"train/1.in": TEXT, "val/1.in": OTHER}
+
+
+def test_archives_that_overlap_are_refused() -> None:
+    files = {"a.zip": zipped({"train/1.in": TEXT}), "b.tar.gz": tarred({"val/1.in": OTHER, "train/1.in": OTHER})}
+    with pytest.raises(SourceError, match=r"b\.tar\.gz: member 'train/1\.in' came before; archives of a source"):
+        fetch_source(source(files, local(files), unpack="."), Path("raw/set"))
+    assert not Path("raw/set").exists()
+
+
+def test_each_archive_needs_the_folder() -> None:
+    files = {"a.zip": zipped({"set/a.txt": TEXT}), "b.tar.gz": tarred({"sets/b.txt": OTHER})}
+    with pytest.raises(SourceError, match=r"b\.tar\.gz: has no folder 'set'"):
+        fetch_source(source(files, local(files), unpack="set"), Path("raw/set"))
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,8 @@ from transformers import (
     ModernBertConfig,
     ModernBertForTokenClassification,
     PreTrainedModel,
+    TrainerState,
+    TrainingArguments,
     set_seed,
 )
 
@@ -30,7 +32,7 @@ from scholar.encoding import check_columns, encode_rows, load_tokenizer
 from scholar.errors import DataError, ParamsError
 from scholar.params import Run
 from scholar.task import load_head
-from scholar.trainer import find_checkpoint, save_model
+from scholar.trainer import EpochEnd, find_checkpoint, save_model
 from scholar.training import (
     Trained,
     balanced_weights,
@@ -358,6 +360,71 @@ def test_an_interrupted_training_stops_where_it_would_have(epochs_before: int, e
     assert resumed.metrics == whole.metrics
     assert whole.metrics["epochs"] == 4
     for (name, a), (_, b) in zip(whole.model.state_dict().items(), resumed.model.state_dict().items(), strict=True):
+        assert torch.equal(a, b), name
+
+
+STEPPED = {
+    "epochs": 3,
+    "batch_size": 2,
+    "gradient_accumulation": 2,
+    "evaluation_steps": 3,
+    "warmup_steps": 2,
+    "keep_checkpoints": 3,
+    "hidden_dropout": 0.2,
+    "attention_dropout": 0.1,
+}
+
+
+@pytest.mark.parametrize("head_name", INPUTS)
+@pytest.mark.parametrize(("cut", "newest"), [(5, 3), (8, 6), (11, 9), (14, 12)])  # of five steps an epoch
+def test_a_training_cut_in_the_midst_of_an_epoch_ends_in_the_same_bytes(
+    head_name: str, cut: int, newest: int, encoder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dropout: dict[str, Any] = {"inputs": ["title", "text"], "input_dropout": {"text": 0.3}}
+    run = make_run(head_name, encoder=encoder, **STEPPED, **(dropout if head_name == SEQUENCE else {}))
+
+    def interrupt(_: EpochEnd, args: TrainingArguments, state: TrainerState, *__: Any, **___: Any) -> None:
+        if state.global_step == cut:
+            raise KeyboardInterrupt
+
+    whole = train(run, tmp_path / "whole")
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(EpochEnd, "on_step_begin", interrupt)
+        train(run, tmp_path / "cut")
+    found = find_checkpoint(tmp_path / "cut")
+    assert found == str(tmp_path / "cut" / f"checkpoint-{newest}")
+    torch.rand(7)
+    resumed = train(run, tmp_path / "cut", resume_from=found)
+    for folder, trained in (("a", whole), ("b", resumed)):
+        trained.model.save_pretrained(tmp_path / folder)
+    assert (tmp_path / "a/model.safetensors").read_bytes() == (tmp_path / "b/model.safetensors").read_bytes()
+    assert resumed.metrics == whole.metrics
+    assert [entry for entry in resumed.history if "loss" in entry] == [e for e in whole.history if "loss" in e]
+
+
+def test_steps_decide_when_to_evaluate_and_to_end(encoder: str, tmp_path: Path) -> None:
+    scores = [0.1, 0.9, 0.3, 0.4]
+    run = make_run(encoder=encoder, **{**STEPPED, "max_steps": 10, "epochs": 1})
+    trained = train(run, tmp_path, scripted_head(scores))
+    evaluated = [(entry["step"], entry["eval_score"]) for entry in trained.history if "eval_score" in entry]
+    assert evaluated == [(3, 0.1), (6, 0.9), (9, 0.3), (10, 0.4)]  # the last step, too
+    assert trained.metrics["steps"] == 10
+    assert trained.metrics["best_epoch"] == pytest.approx(6 / 5)
+    assert trained.metrics["epochs"] == 2
+    rates = {entry["step"]: entry["learning_rate"] for entry in trained.history if "loss" in entry}
+    assert rates[3] == pytest.approx(run.learning_rate)  # the third step is the first after two of warm-up
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-10", "checkpoint-6", "checkpoint-9"]
+
+
+def test_a_training_that_ended_early_between_epochs_is_not_gone_on_with(encoder: str, tmp_path: Path) -> None:
+    scores = [0.8, 0.9, 0.1]
+    run = make_run(encoder=encoder, **STEPPED, early_stopping_patience=1)
+    whole = train(run, tmp_path, scripted_head(scores))
+    newest = find_checkpoint(tmp_path)
+    assert newest == str(tmp_path / "checkpoint-9")
+    again = train(run, tmp_path, scripted_head([]), resume_from=newest)
+    assert again.metrics == whole.metrics
+    for (name, a), (_, b) in zip(whole.model.state_dict().items(), again.model.state_dict().items(), strict=True):
         assert torch.equal(a, b), name
 
 

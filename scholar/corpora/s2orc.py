@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ class Paper:
     bibliography: dict[str, Entry]
 
 
+@lru_cache(maxsize=10_000)  # a bibliography is asked for by each of its citations
 def normalise_title(title: str) -> str:
     """Lower case words and digits alone: what two printings of one title have in common."""
     return " ".join(re.findall(r"\w+", title.lower()))

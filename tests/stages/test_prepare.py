@@ -8,11 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
+from datasets import Features, List, Value
 
 from scholar.errors import DataError, run
-from scholar.records import SPLITS, read_rows
-from scholar.task import load_task
+from scholar.records import SPLITS, RowWriter, read_rows, write_rows
+from scholar.task import Task, load_task
 from stages import prepare
 from tests.fixtures.aclsum import Json, change_json, paper_file, write_aclsum
 from tests.fixtures.commands import read_params, run_python, run_stage, write_params
@@ -27,6 +29,7 @@ for name in sys.argv[1:]:
     prepare.main()
 """
 Told = Callable[[str], str]
+add = RowWriter.add
 
 
 @pytest.fixture
@@ -224,7 +227,7 @@ def test_bad_input_leaves_no_output(aclsum: Path, tmp_path: Path, told: Told, ca
     name, damage, _ = BROKEN[case]
     damage(aclsum)
     assert told(name) != ""
-    assert not (tmp_path / "data/prepared").exists()
+    assert [path for path in (tmp_path / "data/prepared").rglob("*") if path.parent.name != "prepared"] == []
     assert not (tmp_path / "metrics").exists()
 
 
@@ -351,11 +354,19 @@ def rows_of(*names: str, paper: str = "P") -> list[dict[str, Any]]:
     return [{"id": name, "paper": paper} for name in names]
 
 
-def test_check_of_splits() -> None:
+def write_splits(folder: Path, task: Task, splits: dict[str, list[dict[str, Any]]]) -> None:
+    """The stage's own writing of splits, of rows that have an id and a paper."""
+    features = Features(id=Value("string"), paper=Value("string"))
+    rows = [(split, row) for split, given in splits.items() for row in given]
+    prepare.write_splits("x", task, features, rows, {split: folder / f"{split}.parquet" for split in splits})
+
+
+def test_check_of_splits(tmp_path: Path) -> None:
     intent, text = load_task("citation_intent"), load_task("pretraining")
     good = {"train": rows_of("a", "b"), "validation": rows_of("c", paper="Q"), "test": rows_of("d", paper="R")}
-    prepare.check_splits("x", intent, good)
-    prepare.check_splits("x", text, {**good, "test": []})
+    write_splits(tmp_path / "good", intent, good)
+    assert read_rows(tmp_path / "good/train.parquet").to_list() == good["train"]
+    write_splits(tmp_path / "no test", text, {**good, "test": []})
     for task, change, expected in [
         (intent, {"test": []}, "data set x: split test is empty"),
         (text, {"train": []}, "data set x: split train is empty"),
@@ -368,7 +379,22 @@ def test_check_of_splits() -> None:
         ),
     ]:
         with pytest.raises(DataError, match=expected):
-            prepare.check_splits("x", task, {**good, **change})
+            write_splits(tmp_path / "bad", task, {**good, **change})
+        assert list((tmp_path / "bad").iterdir()) == []
+
+
+def test_splits_are_written_by_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scholar.records.SHARD", 4)
+    held: list[int] = []
+    monkeypatch.setattr(
+        "scholar.records.RowWriter.add", lambda writer, row: (add(writer, row), held.append(len(writer.shard)))
+    )
+    splits = {"train": rows_of(*map(str, range(10))), "validation": rows_of("v", paper="Q"), "test": []}
+    write_splits(tmp_path, load_task("pretraining"), splits)
+    assert max(held) == 3  # the fourth is written at once
+    groups = pq.ParquetFile(tmp_path / "train.parquet").metadata
+    assert [groups.row_group(number).num_rows for number in range(groups.num_row_groups)] == [4, 4, 2]
+    assert read_rows(tmp_path / "train.parquet").to_list() == splits["train"]
 
 
 def test_copies_of_a_test_row_leave_the_training_rows(tmp_path: Path, told: Told) -> None:
@@ -469,36 +495,15 @@ def test_a_collection_stands_beside_its_queries(aclsum: Path, tmp_path: Path, to
     }
 
 
-def test_check_of_the_collection() -> None:
-    splits = {
-        "train": [{"id": "q", "relevant": ["a", "b"]}],
-        "validation": [],
-        "test": [{"id": "r", "relevant": ["a"]}],
-    }
-    prepare.check_collection("x", splits, rows_of("a", "b", "c"))
+def test_check_of_the_collection(tmp_path: Path) -> None:
+    features = Features(id=Value("string"), relevant=List(Value("string")))
+    files = {split: tmp_path / f"{split}.parquet" for split in ("train", "test")}
+    write_rows([{"id": "q", "relevant": ["a", "b"]}], features, files["train"])
+    write_rows([{"id": "r", "relevant": ["a"]}], features, files["test"])
+    assert list(prepare.check_collection("x", files, rows_of("a", "b", "c"))) == rows_of("a", "b", "c")
     with pytest.raises(DataError, match="stands twice in the collection"):
-        prepare.check_collection("x", splits, rows_of("a", "b", "a", "b"))
+        list(prepare.check_collection("x", files, rows_of("a", "b", "a", "b")))
     with pytest.raises(DataError, match="data set x: query 'q': document 'b' is not in the collection"):
-        prepare.check_collection("x", splits, rows_of("a"))
+        list(prepare.check_collection("x", files, rows_of("a")))
     with pytest.raises(DataError, match="data set x: query 'r': document 'a' is not in the collection"):
-        prepare.check_collection("x", {**splits, "train": []}, [])
-
-
-def test_what_a_killed_run_left_is_not_taken_over(aclsum: Path, told: Told, tmp_path: Path) -> None:
-    left = tmp_path / "data/prepared/citation_intent/aclsum_intent.part/collection.parquet"
-    left.parent.mkdir(parents=True)
-    left.touch()
-    assert told("aclsum_intent") == ""
-    assert not (tmp_path / "data/prepared/citation_intent/aclsum_intent/collection.parquet").exists()
-    assert not left.parent.exists()
-
-
-def test_a_folder_that_cannot_be_written_is_told(aclsum: Path, tmp_path: Path) -> None:
-    prepared = tmp_path / "data/prepared"
-    prepared.mkdir(mode=0o555)
-    done = run_stage(tmp_path, "prepare", "aclsum_intent")
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: data/prepared/citation_intent: Permission denied; ")
-    assert done.stderr.count("\n") == 1
-    prepared.chmod(0o755)
-    assert run_stage(tmp_path, "prepare", "aclsum_intent").returncode == 0
+        list(prepare.check_collection("x", {"test": files["test"]}, rows_of("b")))

@@ -1,7 +1,7 @@
 """Queries, masks and candidates."""
 
 from collections import defaultdict
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -9,17 +9,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scholar.corpora.s2orc import Paragraph, Span
-from scholar.params import Sizes
+from scholar.errors import ParamsError
+from scholar.params import Files, Sizes, validate
 from scholar.records import Counts, Row
-from scholar.tasks.citation_linking import TASK, Settings, mask_context
+from scholar.tasks.citation_linking import TASK, AclsumPairs, FolderPairs, Pairs, mask_context
 from tests.fixtures.aclsum import Json, change_json, paper, paper_file, paragraph, write_papers
+from tests.fixtures.citation_pairs import BIBLIOGRAPHY, write_folders, write_pair
 
 ALL = Sizes(train=None, validation=None, test=None)
 MASK = "[CITATION]"
-SETTINGS = Settings(
+SETTINGS = AclsumPairs(
     task="citation_linking",
     source="aclsum",
+    format="aclsum",
     context_characters=60,
+    mask="target",
+    mask_text=MASK,
+    negatives=5,
+    queries=ALL,
+)
+FOLDERS = FolderPairs(
+    task="citation_linking",
+    source="linking",
+    format="folder",
+    files=Files(train="train", validation="val", test="test"),
+    context_characters=200,
     mask="target",
     mask_text=MASK,
     negatives=5,
@@ -30,7 +44,7 @@ CITATIONS = (Span(9, 22, "BIBREF0"), Span(40, 54, "BIBREF1"), Span(69, 82, "BIBR
 PARAGRAPH = Paragraph("Introduction", TEXT, CITATIONS, ())
 
 
-def read_queries(folder: Path, settings: Settings = SETTINGS, counts: Counts | None = None) -> dict[str, list[Row]]:
+def read_queries(folder: Path, settings: Pairs = SETTINGS, counts: Counts | None = None) -> dict[str, list[Row]]:
     """The rows of each query, with their split in column `split`."""
     queries: dict[str, list[Row]] = defaultdict(list)
     for split, row in TASK.read(folder, settings, 42, counts or Counts()):
@@ -174,3 +188,102 @@ def test_paper_with_an_empty_bibliography(aclsum: Path) -> None:
     assert after == {key: rows for key, rows in before.items() if not key.startswith("2020.train-main.0/")}
     assert counts.read["papers without a bibliography"] == 1
     assert counts.dropped["citations that the parser did not resolve"] == 7 + 6
+
+
+# --- folders of N.in and N.label ---
+
+
+def test_folders_give_queries_of_the_same_form(tmp_path: Path) -> None:
+    counts = Counts()
+    queries = read_queries(write_folders(tmp_path), FOLDERS, counts)
+    assert len(queries) == counts.read["citations"] == 3 * 2 * 4 * 2  # each citation stands twice in its text
+    for key, rows in queries.items():
+        split = rows[0]["split"]
+        assert len(rows) == (6 if split == "train" else 9)
+        assert [row["label"] for row in rows].count("cited") == 1
+        assert sum(row["sampled"] for row in rows) == 6
+        assert rows[0]["context"].count(MASK) == 2
+        number = int(key.split("/")[1]) % 4
+        cited = next(row["candidate"] for row in rows if row["label"] == "cited")
+        assert cited.startswith(f"Work {number} of {'val' if split == 'validation' else split} ")
+        assert f"{number} pebbles" in rows[0]["context"]
+    papers = {(rows[0]["split"], rows[0]["paper"]) for rows in queries.values()}
+    assert len(papers) == 6 == len({paper for _, paper in papers})
+
+
+def test_a_sample_of_folders_is_part_of_the_whole(tmp_path: Path) -> None:
+    source = write_folders(tmp_path)
+    whole = read_queries(source, FOLDERS)
+    drawn: set[str] = set()
+    for size in (3, 5, 16):
+        counts = Counts()
+        some = read_queries(source, replace(FOLDERS, queries=Sizes(train=size, validation=2, test=None)), counts)
+        assert {key: whole[key] for key in some} == some
+        train = {key for key, rows in some.items() if rows[0]["split"] == "train"}
+        assert len(train) == size
+        assert drawn < train
+        assert counts.dropped["citations not sampled"] == 16 - size + 16 - 2
+        drawn = train
+
+
+@pytest.mark.parametrize(
+    ("mask", "expected"),
+    [
+        ("target", "As [CITATION] and (Brandt, 2002) say, see [CITATION] and [CITATION]."),
+        ("all", "As [CITATION] and [CITATION] say, see [CITATION] and [CITATION]."),
+        ("none", "As (Adler, 2001) and (Brandt, 2002) say, see Adler and (Adler, 2001)."),
+    ],
+)
+def test_masks_in_folders(tmp_path: Path, mask: str, expected: str) -> None:
+    text = "As (Adler, 2001) and (Brandt, 2002) say, see Adler and (Adler, 2001)."
+    for split in ("train", "val", "test"):
+        write_pair(tmp_path / split, 0, text, {"(Adler, 2001)": "a", "(Brandt, 2002)": "b", "Adler": "a"})
+    rows = read_queries(tmp_path, replace(FOLDERS, mask=mask))["train/0/3"]  # type: ignore[arg-type]
+    assert rows[0]["context"] == expected
+    assert sorted(row["candidate"] for row in rows) == [
+        BIBLIOGRAPHY["a"]["title"],
+        BIBLIOGRAPHY["c"]["title"],
+        BIBLIOGRAPHY["b"]["abstract"],
+    ]
+
+
+def test_what_folders_lose_is_counted(tmp_path: Path) -> None:
+    source = write_folders(tmp_path, papers=1, texts=1)
+    label = {"[1]": "a", "[2]": "z", "[3]": "d", "[4]": "b"}
+    write_pair(source / "train", 1, "Of [1], [2] and [3].", label, {**BIBLIOGRAPHY, "d": {"title": ""}})
+    write_pair(source / "train", 2, "Of [1].", {"[1]": "a"}, {})
+    write_pair(source / "train", 3, "Of [1].", {"[1]": "a"}, {"a": {"title": "Alone"}})
+    counts = Counts()
+    queries = read_queries(source, FOLDERS, counts)
+    assert [key for key in queries if key.split("/")[1] != "0"] == ["train/1/3"]
+    assert +counts.dropped == {
+        "citations that the text does not have": 1,
+        "citations that the parser did not resolve": 2,
+        "citations of an entry without a title": 1,
+        "citations with no other candidate": 1,
+    }
+
+
+def test_a_title_in_its_context_is_a_clue(tmp_path: Path) -> None:
+    source = write_folders(tmp_path, papers=1, texts=1)
+    title = BIBLIOGRAPHY["b"]["title"]
+    write_pair(source / "train", 1, f"In '{title}' [2] we read of bread", {"[2]": "b"})  # told by its abstract
+    counts = Counts()
+    read_queries(source, FOLDERS, counts)
+    assert counts.readable["cited_title_in_context"] == 1
+    assert counts.answers["cited_title_in_context"] == 3 * 2 + 1
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"format": "folders"}, "'format' does not match any of the expected tags: 'aclsum', 'folder'"),
+        ({"files": {"train": "train", "validation": "val"}}, "x: files.test: missing; every value stands"),
+        ({"negatives": 0}, "x: negatives: input should be greater than 0"),
+    ],
+)
+def test_wrong_settings_of_folders(change: dict[str, object], told: str) -> None:
+    with pytest.raises(ParamsError) as caught:
+        validate(TASK.settings, {**asdict(FOLDERS), **change}, "x")
+    assert told in str(caught.value)
+    assert validate(TASK.settings, asdict(FOLDERS), "x") == FOLDERS
