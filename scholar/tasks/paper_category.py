@@ -28,7 +28,7 @@ from scholar.errors import DataError, ParamsError
 from scholar.params import Positive, Rate, Sizes, strict
 from scholar.records import SPLITS, Counts, Row
 from scholar.splits import draw, sample
-from scholar.task import Task
+from scholar.task import LabelOrigin, Task
 
 
 @strict
@@ -60,6 +60,7 @@ class ArxivSettings:
     test_share: Rate
     min_title_words: Positive
     min_abstract_words: Positive
+    labels_by: LabelOrigin
 
 
 Settings = Annotated[AclsumSettings | ArxivSettings, Field(discriminator="format")]

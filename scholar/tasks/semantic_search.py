@@ -42,7 +42,7 @@ from scholar.errors import ParamsError
 from scholar.params import Positive, Sizes, strict
 from scholar.records import Counts, Row
 from scholar.splits import sample
-from scholar.task import Task
+from scholar.task import LabelOrigin, Task
 
 OTHER_SIGNS = re.compile(r"[^\w\s,.?!:;()-]|_")
 
@@ -84,6 +84,7 @@ class ArxivSettings:
     plain_signs: bool
     min_title_words: Positive
     min_abstract_words: Positive
+    labels_by: LabelOrigin
     pairing: Literal["same_category", "title_abstract"]
     per_category: Positive
     queries: Sizes

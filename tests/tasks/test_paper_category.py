@@ -136,6 +136,7 @@ ARXIV = ArxivSettings(
     test_share=0.2,
     min_title_words=1,
     min_abstract_words=10,
+    labels_by="author",
 )
 PAPERS = [
     record(f"{month}.{number:04}", categories)

@@ -316,6 +316,7 @@ ARXIV = ArxivSettings(
     plain_signs=False,
     min_title_words=1,
     min_abstract_words=10,
+    labels_by="author",
     pairing="same_category",
     per_category=200,
     queries=Sizes(train=None, validation=4, test=6),
