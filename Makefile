@@ -45,11 +45,14 @@ lock: .venv/ready ## compile requirements.txt from pyproject.toml
 	  --extra dev -o requirements.txt pyproject.toml
 	sed -i 's/^\(torch==[0-9.]*\)+cpu$$/\1/' requirements.txt
 
-# pip 26 builds every source package in isolation, which seqeval's needs
+# pip 26 builds every source package in isolation, which seqeval's needs. The last line adds the command papertrail. Mode
+# compat puts this folder at the end of sys.path, so that stages started in a copy elsewhere run the code of that copy;
+# the default would answer for modules that the copy lacks.
 .venv/ready: requirements.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install -q --disable-pip-version-check pip==26.1.1
 	$(BIN)/pip install -q -r requirements.txt
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps --config-settings editable_mode=compat -e .
 	touch $@
 
 clean: ## forget the environment and everything that is not tracked by git or DVC
