@@ -1,4 +1,4 @@
-"""JSON lines: one object a line."""
+"""JSON lines: one object a line, also in .gz."""
 
 import json
 from collections.abc import Iterator

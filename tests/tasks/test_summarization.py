@@ -6,21 +6,44 @@ from typing import Any
 
 import pytest
 
+from scholar.errors import ParamsError
 from scholar.params import Sizes
-from scholar.records import Counts, Row
+from scholar.records import SPLITS, Counts, Row
 from scholar.summaries import EXTRACTORS, oracle
-from scholar.tasks.summarization import TASK, Settings
+from scholar.tasks.summarization import TASK, AclsumSettings, ArticleSettings, Shares
 from tests.corpora.test_aclsum import change_line
 from tests.fixtures.aclsum import change_json, paper_file, paragraph, write_aclsum
+from tests.fixtures.articles import write_lines, write_parquet
 
 ALL = Sizes(train=None, validation=None, test=None)
-SETTINGS = Settings(
-    task="summarization", source="aclsum", text="introduction_conclusion", target="abstract", examples=ALL
+SETTINGS = AclsumSettings(
+    task="summarization",
+    source="aclsum",
+    format="aclsum",
+    text="introduction_conclusion",
+    target="abstract",
+    examples=ALL,
+)
+ARTICLES = ArticleSettings(
+    task="summarization",
+    source="made-up",
+    format="articles",
+    files={"all": ["a.jsonl"]},
+    shares=Shares(validation=0.25, test=0.25),
+    id="id",
+    title=None,
+    article="text",
+    abstract="sum",
+    min_words=8,
+    min_abstract_words=2,
+    examples=ALL,
 )
 SIX_WORDS = "colorlinks=true, linkcolor=blue, citecolor=blue, filecolor=magenta, urlcolor=blue\n\n\n2\n"
 
 
-def read(folder: Path, settings: Settings = SETTINGS, counts: Counts | None = None, seed: int = 42) -> dict[str, Row]:
+def read(
+    folder: Path, settings: AclsumSettings | ArticleSettings = SETTINGS, counts: Counts | None = None, seed: int = 42
+) -> dict[str, Row]:
     """Id -> row, with its split in column `split`."""
     rows = TASK.read(folder, settings, seed, counts or Counts())
     return {row["id"]: {**row, "split": split} for split, row in rows}
@@ -134,3 +157,102 @@ def test_sampling_depends_on_seed_and_id_alone(tmp_path: Path) -> None:
     assert rows.keys() != read(few, sizes, seed=43).keys()
     old = {f"2020.train-main.{number}" for number in range(9)}
     assert read(more, sizes).keys() & old <= rows.keys()  # none that was left out comes in when the source grows
+
+
+# --- articles ---
+
+
+def article(id_: str, text: str = "", summary: str = "It is short.") -> dict[str, Any]:
+    """An article, long enough unless a text is given."""
+    return {
+        "id": id_,
+        "text": text or f"The text of {id_} says much. It is far longer than what it comes to.",
+        "sum": summary,
+    }
+
+
+def test_articles_become_sentences(tmp_path: Path) -> None:
+    text = "Stones\n are  old. As Fig. 2 shows (Adler et al., 2001), they roll far."
+    file = {**article("1", text, "We look. They\nroll."), "name": "On \n stones"}
+    settings = replace(ARTICLES, shares=Shares(validation=0.0, test=1.0), title="name")
+    assert read(write_lines(tmp_path / "a.jsonl", [file]), settings) == {
+        "1": {
+            "id": "1",
+            "title": "On stones",
+            "source": ["Stones are old.", "As Fig. 2 shows (Adler et al., 2001), they roll far."],
+            "target": ["We look.", "They roll."],
+            "split": "test",
+        }
+    }
+
+
+def test_what_cannot_be_learnt_from_is_counted_by_reason(tmp_path: Path) -> None:
+    long = "One two three four five six seven eight nine."
+    faulty = [
+        article("empty", " \n", "It is short."),
+        article("silent", long, " "),
+        article("tiny", SIX_WORDS, "It is short, but seven words long."),
+        article("word", long, "Short."),
+        article("same", long, long.upper().replace(" ", "\n")),
+        article("inverted", long, f"{long} And more."),
+        article("copied", f"Abstract. It is\nshort. {long}", "It is short."),
+    ]
+    counts = Counts()
+    found = read(write_lines(tmp_path / "a.jsonl", [*faulty, article("whole")]), ARTICLES, counts)
+    assert list(found) == ["whole"]
+    assert +counts.dropped == {
+        "articles without text": 1,
+        "articles without an abstract": 1,
+        "articles under 8 words": 1,
+        "abstracts under 2 words": 1,
+        "articles equal to their abstract": 1,
+        "abstracts longer than their article": 1,
+        "articles that hold their abstract": 1,
+    }
+    assert counts.read["articles"] == 8
+
+
+def test_a_split_by_draw_stays_as_the_collection_grows(tmp_path: Path) -> None:
+    articles = [article(str(number)) for number in range(200)]
+    old = read(write_lines(tmp_path / "old/a.jsonl", articles[:150]), ARTICLES)
+    new = read(write_lines(tmp_path / "new/a.jsonl", articles[::-1]), ARTICLES)
+    assert all(new[id_] == row for id_, row in old.items())
+    sizes = {split: sum(row["split"] == split for row in new.values()) for split in ("train", "validation", "test")}
+    assert all(abs(size - share) < 30 for size, share in zip(sizes.values(), (100, 50, 50), strict=True))
+    assert [row["split"] for row in read(tmp_path / "old", ARTICLES, seed=43).values()] != [
+        row["split"] for row in old.values()
+    ]
+
+
+def test_files_of_splits_and_sizes(tmp_path: Path) -> None:
+    for split, size in (("train", 30), ("dev", 8), ("test", 4)):
+        write_parquet(tmp_path / f"{split}-0.parquet", [article(f"{split}{number}") for number in range(size)])
+    files: Any = {split: [f"{name}-0.parquet"] for split, name in zip(SPLITS, ("train", "dev", "test"), strict=True)}
+    whole = replace(ARTICLES, files=files, shares=None)
+    counts = Counts()
+    rows = read(tmp_path, replace(whole, examples=Sizes(train=9, validation=5, test=9)), counts)
+    assert [row["split"] for row in rows.values()] == ["train"] * 9 + ["validation"] * 5 + ["test"] * 4
+    assert counts.dropped["articles not sampled"] == 21 + 3
+    more = read(tmp_path, replace(whole, examples=Sizes(train=10, validation=None, test=1)))
+    assert {id_ for id_, row in rows.items() if row["split"] == "train"} < more.keys()
+    assert [id_ for id_ in read(tmp_path, whole) if id_ in rows] == list(rows)  # in the order of the files
+
+
+@pytest.mark.parametrize(("files", "shares"), [({"all": ["a.jsonl"]}, None), ({"train": ["a.jsonl"]}, ARTICLES.shares)])
+def test_files_for_all_splits_and_shares_belong_together(tmp_path: Path, files: Any, shares: Any) -> None:
+    with pytest.raises(ParamsError, match=r"files\.all and shares belong together"):
+        read(tmp_path, replace(ARTICLES, files=files, shares=shares))
+
+
+def test_real_articles(repo: Path) -> None:
+    folder = repo / "../shared/data/summarization"
+    if not folder.is_dir():
+        pytest.skip(f"the sample of unarXive is not in {folder}")
+    columns: Any = {"id": "article_id", "title": "title", "article": "article_text", "abstract": "abstract_text"}
+    settings = replace(ARTICLES, **columns, files={"all": ["article_abstract.jsonl.gz"]}, min_words=100)
+    counts = Counts()
+    rows = read(folder, settings, counts)
+    assert counts.read["articles"] == 49
+    assert +counts.dropped == {"articles under 100 words": 1, "articles that hold their abstract": 1}
+    assert all(row["source"] and row["target"] and row["title"] for row in rows.values())
+    assert {row["split"] for row in rows.values()} == set(SPLITS)
