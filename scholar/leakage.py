@@ -7,7 +7,7 @@ size that is exact and takes seconds, where MinHash (Broder, 1997) would estimat
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -69,19 +69,22 @@ def similar_pairs(texts: Sequence[str], held: Shingles, similarity: float) -> li
     return sorted(zip(pairs.row[alike].tolist(), pairs.col[alike].tolist(), strict=True))
 
 
-def overlaps(texts: Sequence[str], corpus: Sequence[str], shingle_letters: int) -> Iterator[tuple[float, int]]:
+def overlaps(texts: Sequence[str], corpus: Iterable[str], shingle_letters: int) -> list[tuple[float, int]]:
     """For each text, the largest share of its shingles that one member of the corpus has, and that member's position.
 
-    A text of fewer letters than a shingle overlaps nothing.
+    Of the corpus, COMPARED members are held. A text of fewer letters than a shingle overlaps nothing.
     """
-    shared, lengths = Shingles(corpus, shingle_letters).shared_by(texts)
-    for number, size in enumerate(lengths):
-        inside = slice(shared.indptr[number], shared.indptr[number + 1])
-        if inside.start == inside.stop:
-            yield 0.0, 0
-        else:
-            best = int(shared.data[inside].argmax())
-            yield float(shared.data[inside][best] / size), int(shared.indices[inside][best])
+    held = Shingles(texts, shingle_letters)
+    most, where = np.zeros((2, len(texts)), np.int64)
+    members, first = iter(corpus), 0
+    while texts and (shard := list(islice(members, COMPARED))):
+        shared, _ = held.shared_by(shard)  # (members, texts)
+        here = shared.max(axis=0).toarray()
+        more = np.flatnonzero(here > most)
+        where[more] = first + shared[:, more].argmax(axis=0)
+        most[more] = here[more]
+        first += len(shard)
+    return list(zip((most / np.maximum(held.lengths, 1)).tolist(), where.tolist(), strict=True))
 
 
 def find_near_duplicates(
@@ -134,9 +137,14 @@ def _find_twins(rows: Iterator[Row], column: str, later: Sequence[str], settings
 
 
 def check_contamination(
-    tests: Mapping[str, Sequence[tuple[str, str]]], corpus: Sequence[tuple[str, str]], settings: Leakage
+    tests: Mapping[str, Sequence[tuple[str, str]]],
+    paragraphs: Sequence[str],
+    corpus: Iterable[str],
+    settings: Leakage,
 ) -> dict[str, dict[str, int]]:
-    """Data set -> how many of its test rows, (id, text) each, stand in one paragraph, (id, text), of the corpus.
+    """Data set -> how many of its test rows, (id, text) each, stand in one member of the corpus, a paragraph.
+
+    `paragraphs`: the ids of the members, in their order.
 
     Raises:
         DataError: more than `max_contaminated` of a data set do; the message names a row and a paragraph.
@@ -147,11 +155,11 @@ def check_contamination(
         for id_, text in rows
         if len(squash(text)) >= settings.min_letters
     ]
-    found = overlaps([text for *_, text in long], [text for _, text in corpus], settings.shingle_letters)
+    found = overlaps([text for *_, text in long], corpus, settings.shingle_letters)
     hits: dict[str, list[tuple[str, str]]] = {name: [] for name in tests}
     for (name, id_, _), (share, paragraph) in zip(long, found, strict=True):
         if share >= settings.overlap:
-            hits[name].append((id_, corpus[paragraph][0]))
+            hits[name].append((id_, paragraphs[paragraph]))
     compared = Counter(name for name, *_ in long)
     for name, pairs in hits.items():
         if len(pairs) > settings.max_contaminated * len(tests[name]):

@@ -143,7 +143,7 @@ def stream_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[Ro
     """The rows of a Parquet file, or some of their columns, with no more than a shard of them held; class names as
     numbers.
     """
-    with pq.ParquetFile(path, memory_map=False) as file:
+    with pq.ParquetFile(path, memory_map=False, pre_buffer=False) as file:  # a buffer would be the whole file
         for shard in file.iter_batches(SHARD, columns=columns):
             yield from shard.to_pylist()
 

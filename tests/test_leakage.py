@@ -89,6 +89,17 @@ def test_similarity_and_overlap_are_those_of_sets() -> None:
         assert share == len(ours & right[best]) / max(len(ours), 1)
 
 
+def test_overlaps_do_not_depend_on_how_the_corpus_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(6)
+    texts = ["".join(generator.choice(list("ab"), size)) for size in generator.integers(0, 30, 60)]
+    whole = overlaps(texts[:20], texts[20:], 4)
+    assert len({position for _, position in whole}) > 5
+    for size in (1, 7, 40):
+        monkeypatch.setattr("scholar.leakage.COMPARED", size)
+        assert overlaps(texts[:20], iter(texts[20:]), 4) == whole
+    assert overlaps([], texts, 4) == []
+
+
 def test_squash_keeps_letters_of_all_scripts() -> None:
     assert squash("Größe-α 2: 词 汇") == "grosseα2词汇"
 
@@ -145,14 +156,14 @@ def test_lists_are_compared_as_one_text(tmp_path: Path) -> None:
 
 
 def test_test_rows_inside_pretraining_paragraphs() -> None:
-    corpus = [("P/0", OTHER), ("P/1", f"{OTHER} {ABSTRACT} {OTHER}")]
+    ids, corpus = ["P/0", "P/1"], [OTHER, f"{OTHER} {ABSTRACT} {OTHER}"]
     long = [(str(number), f"{'abcdefghij'[number]} valley " * 8) for number in range(10)]
     tests = {"clean": long, "dirty": [*long, ("d", ABSTRACT[57:])], "short": [("s", "legal texts")]}
     loose = replace(SETTINGS, max_contaminated=0.1)
-    assert check_contamination(tests, corpus, loose) == {
+    assert check_contamination(tests, ids, iter(corpus), loose) == {
         "clean": {"rows": 10, "compared": 10, "in_pretraining": 0},
         "dirty": {"rows": 11, "compared": 11, "in_pretraining": 1},
         "short": {"rows": 1, "compared": 0, "in_pretraining": 0},
     }
     with pytest.raises(DataError, match=r"data set dirty: 1 of 11 test rows .* such as 'd' in paragraph 'P/1'"):
-        check_contamination(tests, corpus, SETTINGS)
+        check_contamination(tests, ids, corpus, SETTINGS)
