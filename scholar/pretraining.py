@@ -25,7 +25,7 @@ from scholar.encoding import load_tokenizer
 from scholar.errors import ParamsError
 from scholar.params import Pretraining
 from scholar.splits import draw
-from scholar.trainer import EpochEnd, Settings, check_positions, training_arguments
+from scholar.trainer import EpochEnd, Settings, check_positions, keep_own_names, training_arguments
 
 IGNORED = -100
 IS_NEXT, IS_RANDOM = 0, 1  # BertForPreTraining's own meaning of next_sentence_label
@@ -173,6 +173,7 @@ def pretrain(
             f"params.yaml: pretraining.encoder: {type(model).__name__} has no next sentence head; "
             "use an encoder of BERT's family"
         )
+    keep_own_names(model)
     check_positions("pretraining.max_tokens", pretraining.max_tokens, pretraining.encoder, model.config)
     weights = [weight for _, weight in sorted(pretraining.corpora.items())]
     train, validation = (PairSource(splits[split], weights, settings.seed, split) for split in ("train", "validation"))

@@ -48,12 +48,11 @@ def configure(runtime: Runtime) -> None:
 
     Raises:
         MachineError: they are loaded already under other settings, or this CPU has no AVX2 and FMA.
-        ParamsError: bf16 is asked for under the caps, where it is several times slower than fp32.
+        ParamsError: bf16 or fp16 is asked for under the caps, where it is several times slower than fp32.
     """
     if runtime.level != "native" and runtime.precision != "fp32":
-        raise ParamsError(
-            f"params.yaml: runtime.precision: bf16 needs runtime.level: native ({runtime.level} runs are fp32)"
-        )
+        wrong = f"params.yaml: runtime.precision: {runtime.precision} needs runtime.level: native"
+        raise ParamsError(f"{wrong} ({runtime.level} runs are fp32)")
     wanted = {
         "OMP_NUM_THREADS": str(runtime.threads),
         "MKL_NUM_THREADS": str(runtime.threads),
@@ -102,11 +101,17 @@ def end_with_dvc() -> None:
 
 
 def start(runtime: Runtime, seed: int) -> None:
-    """Load torch, pin its threads, ask for deterministic kernels, and seed python, numpy and torch."""
+    """Load torch, pin its threads, ask for deterministic kernels, and seed python, numpy and torch.
+
+    Raises:
+        MachineError: fp16 is asked for without a GPU: on a CPU it is slow, and the library does not train in it.
+    """
     import numpy as np
     import torch
     from transformers.utils.logging import disable_progress_bar
 
+    if runtime.precision == "fp16" and not torch.cuda.is_available():
+        raise MachineError("params.yaml: runtime.precision: fp16 needs a GPU, and none was found; set fp32 or bf16")
     keep_freed_memory()
     torch.set_num_threads(runtime.threads)
     torch.use_deterministic_algorithms(True)
@@ -127,7 +132,8 @@ def for_reading(model: Any, runtime: Runtime) -> Any:
     """A trained model where, and in the precision in which, it is read; training keeps 32-bit weights."""
     import torch
 
-    return model.to(device(runtime), torch.bfloat16 if runtime.precision == "bf16" else torch.float32)
+    types = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+    return model.to(device(runtime), types[runtime.precision])
 
 
 def keep_freed_memory() -> None:

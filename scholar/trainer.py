@@ -92,6 +92,16 @@ def dropout_of(config: PreTrainedConfig, schedule: Run | Retriever) -> dict[str,
     }
 
 
+def keep_own_names(model: Any) -> None:
+    """Have weights saved under the names that the model has, not under those of the file that it was read from.
+
+    The library would write older names back (BERT's `LayerNorm.gamma`), into checkpoints too. The Trainer takes weights
+    from a checkpoint by the model's names and passes over all others: neither the best epoch nor a resumed training
+    would have the normalisation weights that were learned.
+    """
+    model._weight_conversions = []  # as after reading a file with the names of today
+
+
 def training_arguments(schedule: Schedule, settings: Settings, kind: type[Arguments], **more: Any) -> Arguments:
     """The library's arguments. Checkpoints at the end of each epoch or after a run's steps; nothing is reported."""
     run = schedule if isinstance(schedule, Run) else None
@@ -117,6 +127,7 @@ def training_arguments(schedule: Schedule, settings: Settings, kind: type[Argume
         seed=settings.seed,
         use_cpu=device(settings.runtime) == "cpu",  # without a GPU the library refuses bf16 unless told so
         bf16=settings.runtime.precision == "bf16",
+        fp16=settings.runtime.precision == "fp16",
         dataloader_pin_memory=False,
         disable_tqdm=not sys.stderr.isatty(),
         **more,

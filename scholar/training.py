@@ -31,7 +31,7 @@ from scholar.encoding import EncodedRows, load_tokenizer
 from scholar.params import Run
 from scholar.records import Row
 from scholar.splits import draw
-from scholar.trainer import EpochEnd, Settings, check_positions, dropout_of, training_arguments
+from scholar.trainer import EpochEnd, Settings, check_positions, dropout_of, keep_own_names, training_arguments
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +55,13 @@ def build_model(head: ModuleType, names: list[str], run: Run) -> PreTrainedModel
     model: PreTrainedModel = head.AUTO_MODEL.from_pretrained(
         run.encoder,
         local_files_only=True,
+        attn_implementation=run.attention,
         num_labels=len(names),
         id2label=dict(enumerate(names)),
         label2id={name: i for i, name in enumerate(names)},
         **dropout_of(config, run),
     )
+    keep_own_names(model)
     model.get_input_embeddings().requires_grad_(not run.freeze_embeddings)
     return model
 

@@ -34,7 +34,7 @@ def local_source(folder: Path) -> dict[str, Any]:
     files = {file.relative_to(folder).as_posix(): file for file in sorted(folder.rglob("*")) if file.is_file()}
     hashes = {name: sha256(file.read_bytes()).hexdigest() for name, file in files.items()}
     provider = {"kind": "local", "folder": str(folder)}
-    return {"licence": "none", "files": hashes, "unpack": None, "gguf": None, "providers": [provider]}
+    return {"licence": "none", "files": hashes, "unpack": None, "convert": None, "providers": [provider]}
 
 
 def make_repository(folder: Path, sources: Path) -> Path:

@@ -5,7 +5,7 @@ import json
 import os
 import random
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ import torch
 from scholar import runtime
 from scholar.errors import MachineError, ParamsError, run
 from scholar.params import Runtime
-from scholar.runtime import CAPS, configure
+from scholar.runtime import CAPS, configure, for_reading, start
 from tests.fixtures.tiny_runs import RUNTIME, finish, start_python
 
 REPORT = """
@@ -98,12 +98,31 @@ def test_amd64_asks_mkl_for_kernels_that_every_maker_s_cpu_gets(monkeypatch: pyt
     assert {**CAPS, "MKL_CBWR": "COMPATIBLE"}.items() <= runtime.os.environ.items()
 
 
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
 @pytest.mark.parametrize("level", ["portable", "amd64"])
-def test_bf16_is_refused_under_the_caps(level: Literal["portable", "amd64"]) -> None:
+def test_short_numbers_are_refused_under_the_caps(
+    level: Literal["portable", "amd64"], precision: Literal["bf16", "fp16"]
+) -> None:
     before = dict(os.environ)
-    with pytest.raises(ParamsError, match=r"runtime\.precision: bf16 needs runtime\.level: native"):
-        configure(Runtime(level=level, threads=1, precision="bf16"))
+    with pytest.raises(ParamsError, match=rf"runtime\.precision: {precision} needs runtime\.level: native"):
+        configure(Runtime(level=level, threads=1, precision=precision))
     assert dict(os.environ) == before
+
+
+def test_fp16_is_refused_without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    before = torch.initial_seed()
+    with pytest.raises(
+        MachineError, match=r"runtime\.precision: fp16 needs a GPU, and none was found; set fp32 or bf16"
+    ):
+        start(Runtime(level="native", threads=1, precision="fp16"), seed=before + 1)
+    assert torch.initial_seed() == before
+
+
+@pytest.mark.parametrize(("precision", "kind"), [("fp32", "float32"), ("bf16", "bfloat16"), ("fp16", "float16")])
+def test_a_model_is_read_in_the_precision_asked_for(precision: Any, kind: str) -> None:
+    read = for_reading(torch.nn.Linear(2, 2), Runtime(level="portable", threads=1, precision=precision))
+    assert {parameter.dtype for parameter in read.parameters()} == {getattr(torch, kind)}
 
 
 @pytest.mark.parametrize("flags", ["sse4_2 avx fma", "sse4_2 avx avx2", "avx512_avx2 fma"])

@@ -1,8 +1,10 @@
 """Every provider against a stand-in on this machine: a web server, a hub, a folder, a wheel made by hand."""
 
+import dataclasses
 import errno
 import hashlib
 import io
+import json
 import logging
 import os
 import socket
@@ -11,10 +13,11 @@ import sys
 import tarfile
 import threading
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import huggingface_hub
 import pytest
@@ -43,6 +46,7 @@ class Server(ThreadingHTTPServer):
         self.knows_ranges = True
         self.cut_after: int | None = None  # bytes of the next body, then the connection ends
         self.ranges: list[str | None] = []
+        self.records: dict[str, list[dict[str, Any]]] = {}  # what a hub has on record: address -> files
         self.base = f"http://127.0.0.1:{self.server_port}"
 
 
@@ -58,6 +62,18 @@ class Handler(BaseHTTPRequestHandler):
         body = self._answer(wanted if self.server.knows_ranges else None)
         cut, self.server.cut_after = self.server.cut_after, None
         self.wfile.write(body[:cut])
+
+    def do_POST(self) -> None:
+        """A hub's answer to which of these paths it has at a revision."""
+        (asked,) = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())["paths"]
+        known = self.server.records.get(self.path)
+        told = {"error": "Repository not found"} if known is None else [r for r in known if r["path"] == asked]
+        body = json.dumps(told).encode()
+        self.send_response(404 if known is None else 200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
     def _answer(self, wanted: str | None = None) -> bytes:
         body = self.server.files.get(self.path)
@@ -124,9 +140,16 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def source(files: dict[str, bytes], *providers: Provider, unpack: str | None = None, gguf: str | None = None) -> Source:
+def source(
+    files: dict[str, bytes], *providers: Provider, unpack: str | None = None, convert: str | None = None
+) -> Source:
     pinned = {name: sha256(content) for name, content in files.items()}
-    return Source(licence="CC0-1.0", files=pinned, unpack=unpack, gguf=gguf, providers=list(providers))
+    return Source(licence="CC0-1.0", files=pinned, unpack=unpack, convert=convert, providers=list(providers))
+
+
+def unpinned(names: Iterable[str], *providers: Provider, convert: str | None = None) -> Source:
+    files = dict.fromkeys(names)
+    return Source(licence="CC0-1.0", files=files, unpack=None, convert=convert, providers=list(providers))
 
 
 def local(files: dict[str, bytes], folder: str = "there") -> Local:
@@ -363,6 +386,85 @@ def test_wheel_without_the_member() -> None:
         fetch_source(source({"b.txt": TEXT}, wheel(content, "tiny")), Path("raw/set"))
 
 
+# Files whose sha256 is not known yet
+
+
+def recorded(content: bytes, path: str, large: bool) -> dict[str, Any]:
+    """What a hub tells of a file: git's hash of a small one, of a large one that of its pointer, and the sha256."""
+    stored = f"pointer to {sha256(content)}".encode() if large else content
+    blob = hashlib.sha1(b"blob %d\0" % len(stored) + stored).hexdigest()
+    lfs = {"lfs": {"oid": sha256(content), "size": len(content), "pointerSize": len(stored)}} if large else {}
+    return {"type": "file", "path": path, "size": len(content), "oid": blob, **lfs}
+
+
+def put_on_hub(hub: Server, files: dict[str, bytes], large: bool, prefix: str = "", kind: str = "models") -> None:
+    hub.files = {f"{prefix}/who/what/resolve/{REVISION}/{name}": content for name, content in files.items()}
+    records = [recorded(content, name, large) for name, content in files.items()]
+    hub.records = {f"/api/{kind}/who/what/paths-info/{REVISION}": records}
+
+
+@pytest.mark.parametrize("large", [True, False])
+@pytest.mark.parametrize(
+    ("repo_type", "prefix", "kind"), [("model", "", "models"), ("dataset", "/datasets", "datasets")]
+)
+def test_hub_tells_what_its_files_hash_to(
+    hub: Server, repo_type: str, prefix: str, kind: str, large: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    put_on_hub(hub, {"below/a.txt": TEXT, "below/b.txt": OTHER}, large, prefix, kind)
+    with caplog.at_level(logging.INFO, logger="scholar.sources"):
+        found = fetch(unpinned(["a.txt", "b.txt"], hub_repo(repo_type, "below")))
+    assert found == {"a.txt": TEXT, "b.txt": OTHER}
+    for name, content in found.items():
+        assert f"{name}: sha256 {sha256(content)}; params.yaml may have it in place of null" in caplog.messages
+
+
+def test_git_s_hash_is_that_of_git() -> None:
+    Path("a.txt").write_bytes(TEXT)
+    told = subprocess.run(["git", "hash-object", "a.txt"], capture_output=True, text=True, check=True).stdout.strip()
+    assert sources._hash_as("0" * 40, Path("a.txt")) == told
+
+
+@pytest.mark.parametrize(("large", "kind"), [(True, "sha256"), (False, "git hash")])
+def test_hub_that_sends_other_bytes_than_it_has_on_record(hub: Server, large: bool, kind: str) -> None:
+    put_on_hub(hub, {"a.txt": TEXT}, large)
+    hub.files = dict.fromkeys(hub.files, OTHER)
+    with pytest.raises(SourceError, match=rf"^a\.txt \(sha256 null\)(?s:.*)hub who/what: refused, its {kind} is"):
+        fetch_source(unpinned(["a.txt"], hub_repo()), Path("raw/set"))
+    assert found("raw") == {}
+
+
+def test_hub_that_has_nothing_on_record(hub: Server) -> None:
+    put_on_hub(hub, {"a.txt": TEXT}, True)
+    with pytest.raises(SourceError, match=rf"hub who/what: no file 'b\.txt' at revision {REVISION}"):
+        fetch_source(unpinned(["b.txt"], hub_repo()), Path("raw/set"))
+    hub.records = {}
+    with pytest.raises(SourceError, match=r"hub who/what: .*404"):
+        fetch_source(unpinned(["a.txt"], hub_repo()), Path("raw/set"))
+
+
+def test_pinned_and_unpinned_files_of_one_source(hub: Server) -> None:
+    put_on_hub(hub, {"a.txt": TEXT, "b.txt": OTHER}, False)
+    wanted = source({"a.txt": TEXT}, hub_repo())
+    assert fetch(dataclasses.replace(wanted, files={**wanted.files, "b.txt": None})) == {"a.txt": TEXT, "b.txt": OTHER}
+
+
+def test_large_file_of_a_hub_is_not_asked_for_again(hub: Server) -> None:
+    put_on_hub(hub, {"a.txt": TEXT}, True)
+    with pytest.raises(SourceError, match=r"^b\.txt"):
+        fetch_source(unpinned(["a.txt", "b.txt"], hub_repo()), Path("raw/set"))
+    put_on_hub(hub, {"a.txt": TEXT, "b.txt": OTHER}, True)
+    asked = len(hub.ranges)
+    assert fetch(unpinned(["a.txt", "b.txt"], hub_repo())) == {"a.txt": TEXT, "b.txt": OTHER}
+    assert len(hub.ranges) == asked + 1
+
+
+def test_local_file_is_taken_as_it_is(hub: Server, caplog: pytest.LogCaptureFixture) -> None:
+    files = {"a.txt": TEXT, "b.txt": TEXT}
+    with caplog.at_level(logging.INFO, logger="scholar.sources"):
+        assert fetch(unpinned(files, hub_repo(), local(files))) == files  # the hub has neither
+    assert f"b.txt: sha256 {sha256(TEXT)}; params.yaml may have it in place of null" in caplog.messages
+
+
 # Broken downloads
 
 
@@ -479,16 +581,17 @@ def test_each_archive_needs_the_folder() -> None:
 
 
 @pytest.mark.parametrize(
-    ("gguf", "told"),
+    ("convert", "told"),
     [
-        ("tiny.guff", "raw/set: gguf: no file 'tiny.guff' among those of the source"),
+        ("tinny.gguf", "raw/set: convert: no file 'tinny.gguf' among those of the source"),
         ("tiny.gguf", "tiny.gguf: not a GGUF file"),
+        ("tiny.bin", "tiny.bin: no file of weights alone"),
     ],
 )
-def test_gguf_that_cannot_be_converted_leaves_nothing_behind(gguf: str, told: str) -> None:
-    files = {"tiny.gguf": TEXT, "licence.txt": OTHER}
+def test_weights_that_cannot_be_converted_leave_nothing_behind(convert: str, told: str) -> None:
+    files = {"tiny.gguf": TEXT, "tiny.bin": TEXT, "licence.txt": OTHER}
     with pytest.raises(SourceError, match=f"^{told}"):
-        fetch_source(source(files, local(files), gguf=gguf), Path("raw/set"))
+        fetch_source(source(files, local(files), convert=convert), Path("raw/set"))
     assert found("raw") == {}
     assert list(Path("raw").iterdir()) == []
 

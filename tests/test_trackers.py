@@ -1,16 +1,29 @@
 """Trackers: curves in build/logs when asked for, and the same model with and without."""
 
+import json
+import sys
 from pathlib import Path
 
 import pytest
 import torch
+from wandb.proto.wandb_internal_pb2 import Record
 
+from scholar.errors import MachineError
 from scholar.heads import sequence_classification
-from scholar.trackers import LOGS, tracker_callbacks
+from scholar.trackers import LOGS, WANDB, Memory, tracker_callbacks
 from scholar.trainer import Settings
 from scholar.training import finetune
 from tests.fixtures.tiny_bert import write_tiny_bert
-from tests.fixtures.tiny_runs import PURPOSES, RUNTIME, make_rows, make_run
+from tests.fixtures.tiny_runs import (
+    PURPOSES,
+    RUNTIME,
+    finish,
+    make_rows,
+    make_run,
+    read_files,
+    start_python,
+    write_experiment,
+)
 
 
 def test_nothing_is_made_unless_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,7 +39,7 @@ def test_curves_are_logged_and_change_nothing(tmp_path: Path, monkeypatch: pytes
     write_tiny_bert(tmp_path / "encoder")
     head = "sequence_classification"
     splits = {"train": make_rows(head, 16), "validation": make_rows(head, 8, 1)}
-    weights = []
+    weights, histories = [], []
     for trackers in ([], ["tensorboard", "dvclive"]):
         settings = Settings(
             runtime=RUNTIME,
@@ -38,7 +51,68 @@ def test_curves_are_logged_and_change_nothing(tmp_path: Path, monkeypatch: pytes
         torch.manual_seed(1)  # the new head is drawn from it
         trained = finetune(make_run(epochs=2), sequence_classification, PURPOSES, splits, settings)
         weights.append(trained.model.classifier.weight.tolist())
+        histories.append(
+            [{k: v for k, v in entry.items() if "_per_" not in k and "time" not in k} for entry in trained.history]
+        )
     assert list((LOGS / "tensorboard/tiny").glob("events.out.tfevents.*"))
     curve = (LOGS / "dvclive/tiny/plots/metrics/eval/loss.tsv").read_text(encoding="utf-8").splitlines()
     assert len(curve) == 1 + 2  # a head, and a row per epoch
     assert weights[0] == weights[1]
+    assert histories[0] == histories[1]  # what becomes metrics has neither memory nor anything else of the trackers
+    for told in ("loss", "learning_rate", "peak_memory_mib"):
+        points = Path(LOGS / f"dvclive/tiny/plots/metrics/train/{told}.tsv").read_text(encoding="utf-8").splitlines()
+        assert len(points) >= 2, told  # a head, and at least the last one: it keeps one per step of its own
+
+
+def test_memory_is_told_to_trackers_in_mebibytes() -> None:
+    logs = {"loss": 1.0}
+    Memory().on_log(None, None, None, logs=logs)  # type: ignore[arg-type]
+    assert 10 < logs["peak_memory_mib"] < 1_000_000
+
+
+def test_wandb_writes_here_and_changes_nothing(tmp_path: Path) -> None:
+    models = []
+    for trackers in ([], ["wandb"]):
+        folder = write_experiment(tmp_path / str(len(trackers)), {"tiny-run": make_run()}, trackers=trackers)
+        nowhere = {name: str(tmp_path / "home") for name in ("WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR")}
+        # port 9 takes no connection: had it gone online, it would have failed
+        finish(
+            start_python(folder, "-m", "stages.finetune", "tiny-run", WANDB_BASE_URL="http://127.0.0.1:9", **nowhere)
+        )
+        models.append(read_files(folder, "models", "metrics"))
+    assert models[0] == models[1]
+    (log,) = folder.glob("build/logs/wandb/tiny-run/wandb/offline-run-*/run-*.wandb")
+    points = read_history(log)
+    curve = (folder / "metrics/plots/training/tiny-run.csv").read_text(encoding="utf-8").splitlines()[1:]
+    losses = [float(line.split(",")[1]) for line in curve]
+    assert [point["train/loss"] for point in points if "train/loss" in point] == losses
+    assert all(
+        {"train/learning_rate", "train/peak_memory_mib"} < point.keys() for point in points if "train/loss" in point
+    )
+
+
+def read_history(log: Path) -> list[dict[str, float]]:
+    """The points in a log of wandb: LevelDB's form, blocks of 32,768 bytes, pieces with 7 bytes before them."""
+    content, place, record, points = log.read_bytes(), 7, b"", []
+    while place < len(content):
+        left = 32768 - place % 32768
+        if left < 7:  # too little for another piece
+            place += left
+            continue
+        size, kind = int.from_bytes(content[place + 4 : place + 6], "little"), content[place + 6]
+        record += content[place + 7 : place + 7 + size]
+        place += 7 + size
+        if kind in (1, 4):  # whole, or the last piece
+            found = Record.FromString(record)
+            record = b""
+            points.append({"/".join(i.nested_key) or i.key: json.loads(i.value_json) for i in found.history.item})
+    return [point for point in points if point]
+
+
+def test_wandb_that_is_not_installed_is_told(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    with pytest.raises(MachineError, match=rf"^params\.yaml: trackers: wandb is not installed; pip install {WANDB}$"):
+        tracker_callbacks("tiny", ["wandb"])
+    assert list(tmp_path.iterdir()) == []
+    assert f'"{WANDB}"' in (repo / "pyproject.toml").read_text(encoding="utf-8")

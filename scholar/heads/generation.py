@@ -29,7 +29,7 @@ from transformers import (
 from scholar.batching import PAD_MULTIPLE, EpochDataset, Item
 from scholar.params import Generation, Summarizer
 from scholar.records import Row
-from scholar.trainer import EpochEnd, Settings, check_positions, training_arguments
+from scholar.trainer import EpochEnd, Settings, check_positions, keep_own_names, training_arguments
 
 IGNORED = -100
 
@@ -134,6 +134,7 @@ def train(
     """
     tokenizer = load_tokenizer(Path(summarizer.encoder))
     model: Any = load_model(Path(summarizer.encoder), device)
+    keep_own_names(model)
     joined = not model.config.is_encoder_decoder
     check_length(summarizer, tokenizer, model.config, summarizer.max_target_tokens)
     model.accepts_loss_kwargs = joined  # T5 would take the count of target tokens and ignore it

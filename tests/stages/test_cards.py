@@ -17,7 +17,7 @@ METRICS = {
     "evaluate/run-0.json": {"test": {"model": SCORES, "tfidf": {"accuracy": 0.8, "macro_f1": 0.6}, "examples": 12}},
     "pretrain.json": {"before": {"mlm_loss": 9.5}, "after": {"mlm_loss": 7.5}, "steps": 2},
 }
-LICENCE = {"licence": "CC BY 4.0", "files": {"a": "0" * 64}, "unpack": None, "gguf": None}
+LICENCE = {"licence": "CC BY 4.0", "files": {"a": "0" * 64}, "unpack": None, "convert": None}
 SOURCE = {**LICENCE, "providers": [{"kind": "local", "folder": "none"}]}
 
 

@@ -22,7 +22,7 @@ def fetch(name: str, folder: Path) -> subprocess.CompletedProcess[str]:
             "licence": "CC0-1.0",
             "files": {"a.txt": hashlib.sha256(content).hexdigest()},
             "unpack": None,
-            "gguf": None,
+            "convert": None,
             "providers": [{"kind": "local", "folder": "there"}],
         }
     }
