@@ -73,4 +73,4 @@ def _wandb_callback(name: str) -> TrainerCallback:
         mode=None if "WANDB_MODE" in os.environ else "offline",
         settings=wandb.Settings(console="off", disable_git=True, disable_code=True, silent=True),
     )
-    return WandbCallback()
+    return WandbCallback()  # type: ignore[no-untyped-call]

@@ -32,7 +32,7 @@ from scholar.params import Retriever
 from scholar.ranking import Floats, bm25_scores, top
 from scholar.records import Row
 from scholar.splits import draw
-from scholar.trainer import EpochEnd, Settings, check_positions, dropout_of, training_arguments
+from scholar.trainer import EpochEnd, Settings, check_positions, dropout_of, keep_own_names, training_arguments
 
 SCORE = "validation_cosine_ndcg@10"  # what the library's evaluator calls it
 
@@ -66,6 +66,7 @@ def load_encoder(folder: Path, max_tokens: int, device: str, dropout: dict[str, 
     config = AutoConfig.from_pretrained(folder, local_files_only=True)
     check_positions("retrievers: max_tokens", max_tokens, str(folder), config)
     words = Transformer(str(folder), max_seq_length=max_tokens, config_kwargs=dropout or {})
+    keep_own_names(words.model)
     return SentenceTransformer(
         modules=[words, Pooling(words.get_embedding_dimension(), "mean"), Normalize()],
         device=device,
