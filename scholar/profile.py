@@ -34,7 +34,7 @@ PROFILES = Path("profiles")
 Names = dict[tuple[str, ...], dict[str, Any]]  # section, as the keys that lead there -> name -> block
 NAMED = [
     *[("sources",), ("datasets",), ("runs",), ("retrievers",), ("summarizers",), ("indexes",)],
-    *[("pretraining", "corpora"), ("evaluation", "views"), ("leakage", "max_readable")],
+    *[("pretraining", "corpora"), ("evaluation", "views"), ("leakage", "max_readable"), ("seed_studies",)],
 ]
 
 

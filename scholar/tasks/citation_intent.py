@@ -6,8 +6,9 @@ background, method and result. Sentences with exactly one role are kept: 1,589 /
 contexts, so scores compare with SciCite's only in kind.
 
 Format jsonl: a file of objects per split, whose fields params.yaml names. SciCite (Cohan et al., 2019; human labels) in
-the copy of allenai/scibert has 7,320 / 916 / 1,861 citation contexts and tells no papers; two texts stand in train and
-in validation, and leave train. Published there: 0.849 macro-F1 by BERT-base-uncased, 0.855 by SciBERT.
+the copy of allenai/scibert has 7,320 / 916 / 1,861 citation contexts and tells no papers; 104 of train are like one of
+validation or test, two of them to the letter, and leave it. Published there: 0.849 macro-F1 by BERT-base-uncased, 0.855
+by SciBERT.
 """
 
 from collections.abc import Iterator
