@@ -1,8 +1,8 @@
 """`python -m benchmarks.published [MODEL ...]`: the published data, a small encoder, each model under several seeds.
 
-Applies profiles/published_small.yaml to a copy of this repository in FOLDER, builds every model of its `seed_studies`
-with what it needs, and trains it anew under each seed. What was measured stands in benchmarks/published.json, and as a
-table in docs/published.md. Repeated, it goes on where it stopped.
+Applies profiles/published_small.yaml to a copy of this repository in FOLDER, builds its runs and retrievers with what
+they need, and trains those of its `seed_studies` anew under each seed. What was measured stands in
+benchmarks/published.json, and as a table in docs/published.md. Repeated, it goes on where it stopped.
 """
 
 import argparse
@@ -33,23 +33,28 @@ SHOWN = ("macro_f1", "accuracy", "f1", "precision", "recall", "average_precision
 def main() -> None:
     """Build, repeat under other seeds, write the numbers and the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", metavar="MODEL", nargs="*", help="of the profile's seed_studies; all if left out")
+    parser.add_argument("models", metavar="MODEL", nargs="*", help="a run or retriever of the profile; all if left out")
     asked = parser.parse_args().models
     cache = str(Path(".dvc/cache").resolve())  # it may have the sources already
     copy_repository(Path(), FOLDER)
     apply_overlay(read_yaml(PROFILE), FOLDER / PARAMS)
     os.chdir(FOLDER)
     params = load_params()
-    models = [choose("model of seed_studies", name, list(params.seed_studies)) for name in asked]
+    known = [*params.runs, *params.retrievers]
+    models = [choose("run or retriever", name, known) for name in asked] or known
     _run("dvc", "config", "--local", "cache.dir", cache)
     results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
-    for name in models or params.seed_studies:
+    for name in models:
         _run("dvc", "repro", f"{'evaluate_retriever' if name in params.retrievers else 'evaluate'}@{name}")
         _run("git", "add", "--all")
         if subprocess.run(["git", "diff", "--cached", "--quiet"]).returncode:  # something was built or has changed
             _run("git", "commit", "--quiet", "--message", f"Build {name}")
-        _run(sys.executable, "-m", "scholar.seeds", name)
-        results[name] = {"seeds": params.seed_studies[name], "test": collect(name, params.seed_studies[name])}
+        seeds = params.seed_studies.get(name, [])
+        revisions = ["HEAD"]
+        if seeds:
+            _run(sys.executable, "-m", "scholar.seeds", name)
+            revisions = [find_experiments()[f"{name}-seed-{seed}"] for seed in seeds]
+        results[name] = {"seeds": seeds or [params.seed_of(params.trained[name])], "test": collect(name, revisions)}
         write_json(results, RESULTS)
         write_text(replace_block(DOCUMENT.read_text(encoding="utf-8"), "measured", tabulate_results(results)), DOCUMENT)
 
@@ -59,12 +64,11 @@ def _run(*command: str) -> None:
         raise ScholarError(f"{' '.join(command)} failed in {FOLDER}; its messages stand above")
 
 
-def collect(name: str, seeds: list[int]) -> dict[str, dict[str, list[float]]]:
-    """System -> score -> its value under each seed, on the test split or its first view."""
-    known = find_experiments()
+def collect(name: str, revisions: list[str]) -> dict[str, dict[str, list[float]]]:
+    """System -> score -> its value at each revision, on the test split or its first view."""
     collected: dict[str, dict[str, list[float]]] = {}
-    for seed in seeds:
-        shown = f"{known[f'{name}-seed-{seed}']}:metrics/evaluate/{name}.json"
+    for revision in revisions:
+        shown = f"{revision}:metrics/evaluate/{name}.json"
         told = subprocess.run(["git", "show", shown], capture_output=True, check=True, text=True).stdout
         for system, scores in sorted(next(iter(json.loads(told).values())).items()):
             for score in SHOWN if isinstance(scores, dict) else ():
@@ -74,12 +78,13 @@ def collect(name: str, seeds: list[int]) -> dict[str, dict[str, list[float]]]:
 
 
 def tabulate_results(results: dict[str, dict[str, dict[str, dict[str, list[float]]]]]) -> str:
-    """A row per model and system: mean over the seeds, with the standard deviation of what depends on them."""
+    """A row per model and system: mean over the seeds, with the standard deviation of what moves with them."""
     rows = []
     for name, result in results.items():
         for system, scores in result["test"].items():
             told = [
-                f"{NAMES.get(score, score)} {mean(values):.3f}" + (f" ± {stdev(values):.3f}" if stdev(values) else "")
+                f"{NAMES.get(score, score)} {mean(values):.3f}"
+                + (f" ± {stdev(values):.3f}" if len(set(values)) > 1 else "")
                 for score, values in scores.items()
             ]
             rows.append([name, NAMES.get(system, system), len(result["seeds"]), ", ".join(told)])
