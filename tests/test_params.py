@@ -61,6 +61,12 @@ def load_text(folder: Path, text: str) -> Params:
         ("training", 1, "training: input should be an object (got 1)"),
         ("pretraining.corpora", {}, None),
         ("sources.aclsum.files", {"../a": "0" * 64}, None),
+        ("sources.aclsum.convert", "model.onnx", None),
+        (
+            "sources.minilm.files",
+            {"vocab.txt": None},
+            "sources.minilm.files.vocab.txt: null is for providers hub and local (got wheel)",
+        ),
         ("sources.aclsum.providers", [{"kind": "ftp"}], None),
         ("retrievers.search-base.batch_size", 1, None),  # a query would have no other document to tell from its own
         ("retrievers.search-base.hard_negative_ranks", [10], None),
