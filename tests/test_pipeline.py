@@ -48,6 +48,7 @@ def make_repository(folder: Path, sources: Path) -> Path:
     params["training"] |= {"max_tokens": 64, "batch_size": 8}
     params["runs"]["intent-base"]["epochs"] = 3
     params["evaluation"]["views"] = {}
+    params["seed_studies"] = {}
     params["leakage"]["shingle_letters"] = NO_SHINGLE
     with (folder / "params.yaml").open("w", encoding="utf-8") as file:
         YAML().dump(params, file)

@@ -27,7 +27,7 @@ def told(aclsum: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Calla
 
     def change(params: dict[str, Any]) -> None:
         params["datasets"] = {name: params["datasets"][name] for name in KEPT}
-        params |= {section: {} for section in ("runs", "retrievers", "indexes", "summarizers")}
+        params |= {section: {} for section in ("runs", "retrievers", "indexes", "summarizers", "seed_studies")}
         params["evaluation"]["views"] = {}
 
     def compare(params: dict[str, Any]) -> None:

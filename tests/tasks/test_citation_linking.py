@@ -277,7 +277,7 @@ def test_a_title_in_its_context_is_a_clue(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"format": "folders"}, "'format' does not match any of the expected tags: 'aclsum', 'folder'"),
+        ({"format": "folders"}, "x: format: one of 'aclsum', 'folder' was expected"),
         ({"files": {"train": "train", "validation": "val"}}, "x: files.test: missing; every value stands"),
         ({"negatives": 0}, "x: negatives: input should be greater than 0"),
     ],

@@ -15,7 +15,7 @@ from scholar.errors import DataError, ParamsError
 from scholar.params import Files, Sizes
 from scholar.records import SPLITS, Counts, Row
 from scholar.tasks.ner import TASK, Columns, Papers, features
-from stages.prepare import check_splits
+from stages.prepare import write_splits
 from tests.fixtures.aclsum import Json, change_json, paper, paper_file, paragraph, write_aclsum, write_papers
 
 ALL = Sizes(train=None, validation=None, test=None)
@@ -219,8 +219,6 @@ def test_a_document_keeps_its_id_in_every_split(tmp_path: Path) -> None:
     settings = write_conll(tmp_path, train=f"{document}\n-DOCSTART- (12)\n\nhelps O\n", test=document)
     rows = [(split, row["paper"]) for split, row in TASK.read(tmp_path, settings, 42, Counts())]
     assert rows == [("train", "11"), ("train", "12"), ("validation", "validation/0"), ("test", "11")]
-    splits = {
-        split: [row for place, row in TASK.read(tmp_path, settings, 42, Counts()) if place == split] for split in SPLITS
-    }
+    files = {split: tmp_path / f"{split}.parquet" for split in SPLITS}
     with pytest.raises(DataError, match=r"paper '11' stands in train .* and in test"):
-        check_splits("x", TASK, splits)
+        write_splits("x", TASK, TASK.features(settings), TASK.read(tmp_path, settings, 42, Counts()), files)
