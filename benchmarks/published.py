@@ -27,7 +27,10 @@ PROFILE = PROFILES / "published_small.yaml"
 FOLDER = Path("../papertrail-published")  # beside this repository, so that ../shared/data is the same folder
 RESULTS = Path("benchmarks/published.json").resolve()
 DOCUMENT = Path("docs/published.md").resolve()
-SHOWN = ("macro_f1", "accuracy", "f1", "precision", "recall", "average_precision", "mrr", "ndcg@10")
+SHOWN = (
+    *("macro_f1", "accuracy", "f1", "precision", "recall", "average_precision", "mrr"),
+    *("pair_accuracy", "pair_precision", "pair_recall", "pair_f1", "ndcg@10", "recall@100"),
+)
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
 """What must not be known before a test: texts that stand in two splits, and test rows in the text of the pretraining.
 
 Two texts are compared by their shingles, the runs of `shingle_letters` letters and digits, whatever case, accents,
-punctuation, spaces and hyphens a parser gave them. All pairs are compared, by a product of sparse matrices: at this
-size that is exact and takes seconds, where MinHash (Broder, 1997) would estimate.
+punctuation, spaces and hyphens a parser gave them. All pairs are compared, by a product of sparse matrices: for some
+thousands of abstracts that is exact and takes seconds, where MinHash (Broder, 1997) would estimate.
 """
 
 import unicodedata

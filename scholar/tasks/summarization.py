@@ -172,4 +172,4 @@ def _clean(sentences: Iterable[object]) -> list[str]:
     return [text for text in (" ".join(str(sentence).split()) for sentence in sentences) if text]
 
 
-TASK = Task(settings=Settings, features=features, label_origin="author", read=read, group="id", text="source")
+TASK = Task(settings=Settings, features=features, label_origin="author", read=read, group="id", text="target")
