@@ -4,6 +4,7 @@ import argparse
 import json
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,7 +41,14 @@ def main() -> None:
 
 
 def answer_command() -> None:
-    """Understand the command line, then ask or serve."""
+    """Understand the command line, then ask or serve.
+
+    Raises:
+        DataError: a word of it is not UTF-8.
+    """
+    for number, given in enumerate(sys.argv[1:], start=1):
+        if re.search("[\ud800-\udfff]", given):  # what Python makes of such bytes; no tokenizer takes it
+            raise DataError(f"argument {number}: not UTF-8 ({given!a}); convert the text, or rename the file")
     arguments = build_parser().parse_args()
     if arguments.command == "serve":
         from scholar.ask.server import main as serve
@@ -105,8 +113,9 @@ def read_inputs(arguments: argparse.Namespace, unit: str) -> Iterator[tuple[str,
         if not content.strip():
             raise DataError(f"{place}: no text in it")
         if unit == "line":
-            lines = enumerate(content.splitlines(), start=1)
-            yield from ((f"{place}:{number}", line.strip()) for number, line in lines if line.strip())
+            lines = enumerate(content.split("\n"), start=1)  # a form feed ends no line
+            edges = " \r" if "abstract" in arguments else None  # a tab before an abstract without a title stays
+            yield from ((f"{place}:{number}", line.strip(edges)) for number, line in lines if line.strip())
         else:
             yield place, content
 
@@ -140,7 +149,7 @@ def build_parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default: %(default)s, no other machine)"
     )
-    serve.add_argument("--port", type=int, default=8000, help="port to listen on (default: %(default)s)")
+    serve.add_argument("--port", type=port, default=8000, help="port to listen on (default: %(default)s)")
     return parser
 
 
@@ -161,6 +170,14 @@ def add_inputs(parser: argparse.ArgumentParser, command: Command) -> None:
         beside.complete = shtab.FILE  # type: ignore[attr-defined]
     if command.task in ("semantic_search", "citation_linking"):
         parser.add_argument("-k", type=positive, default=5, help="results at most (default: %(default)s)")
+
+
+def port(text: str) -> int:
+    """A port, for argparse; 0 takes one that is free."""
+    number = int(text)
+    if not 0 <= number <= 65_535:
+        raise argparse.ArgumentTypeError(f"a port from 0 to 65535 was expected, got {number}")
+    return number
 
 
 def positive(text: str) -> int:

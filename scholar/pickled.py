@@ -1,5 +1,6 @@
 """pytorch_model.bin, the older file of weights: a pickle, which can hold code; made into safetensors, which cannot."""
 
+import struct
 from errno import EINVAL
 from pathlib import Path
 from pickle import UnpicklingError
@@ -27,13 +28,18 @@ def convert_pickled(file: Path, folder: Path) -> None:
         AttributeError,
         IndexError,
         OSError,
+        AssertionError,
+        struct.error,
     ) as error:
         if isinstance(error, OSError) and error.errno != EINVAL:  # which torch tells of a file that was cut off
             raise
         told = f"{type(error).__name__}: {error}".partition("\n")[0].partition(". ")[0]  # then: how to run it after all
         raise SourceError(f"{file.name}: no file of weights alone, it may hold code: {told[:120]}") from None
-    if not isinstance(weights, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in weights.values()):
-        raise SourceError(f"{file.name}: named tensors were expected, got something else; it is no file of weights")
+    if not isinstance(weights, dict) or not all(
+        isinstance(name, str) and isinstance(tensor, torch.Tensor) and tensor.layout == torch.strided
+        for name, tensor in weights.items()
+    ):
+        raise SourceError(f"{file.name}: named dense tensors were expected, got something else; no file of weights")
     apart = {name: tensor.contiguous().clone() for name, tensor in weights.items()}  # tied ones share their memory
     with full_disk_told(folder):
         save_file(apart, folder / "model.safetensors", {"format": "pt"})

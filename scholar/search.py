@@ -93,8 +93,14 @@ def show(rank: int, document: dict[str, Any], score: float) -> str:
     """Rank, score, title, year, and the abstract where it is known."""
     year = f" ({document['year']})" if document["year"] else ""
     heading = f"{rank}. {score:.3f}  {document['title']}{year}\n"
-    abstract = textwrap.shorten(document["abstract"], 3 * WIDTH, placeholder=" ...")
+    abstract = shorten(document["abstract"], 3 * WIDTH)
     return heading + textwrap.indent(textwrap.fill(abstract, WIDTH - 10), " " * 10) + ("\n" if abstract else "")
+
+
+def shorten(text: str, width: int) -> str:
+    """The beginning of a text on one line, cut between words; within the first, where it has no end, as in Chinese."""
+    short = textwrap.shorten(text, width, placeholder=" ...")
+    return short if short != "..." else " ".join(text.split())[: width - 4] + " ..."
 
 
 if __name__ == "__main__":

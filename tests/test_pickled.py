@@ -1,6 +1,7 @@
 """Older files of weights: what is in them comes out as safetensors, and code in them is never run."""
 
 import os
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -96,8 +97,27 @@ def test_a_file_that_was_cut_off_is_refused(share: float, zipped: bool, tmp_path
     assert not (tmp_path / "model.safetensors").exists()
 
 
-@pytest.mark.parametrize("content", [torch.ones(2), [torch.ones(2)], {"model": {"weight": torch.ones(2)}}, {"step": 3}])
+@pytest.mark.parametrize("error", [struct.error("unpack requires a buffer"), AssertionError()])
+def test_what_torch_raises_of_a_damaged_file_is_told(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **options: Any) -> None:
+        assert options["weights_only"]
+        raise error
+
+    monkeypatch.setattr(torch, "load", fail)
+    with pytest.raises(SourceError, match=r"^tiny\.bin: no file of weights alone.*(struct\.)?[eE]rror"):
+        convert_pickled(tmp_path / "tiny.bin", tmp_path)
+
+
+SPARSE = {"weight": torch.ones(2, 2).to_sparse()}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [torch.ones(2), [torch.ones(2)], {"model": {"weight": torch.ones(2)}}, {"step": 3}, {7: torch.ones(2)}, SPARSE],
+)
 def test_anything_but_named_tensors_is_refused(content: Any, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "tiny.bin")
-    with pytest.raises(SourceError, match=r"^tiny\.bin: named tensors were expected, got something else"):
+    with pytest.raises(SourceError, match=r"^tiny\.bin: named dense tensors were expected, got something else"):
         convert_pickled(tmp_path / "tiny.bin", tmp_path)

@@ -4,7 +4,6 @@ Scores are called what they are: probabilities of the model (no promise that it 
 similarity of two vectors. Loads torch: import it after `scholar.ask.models.load`, or after `scholar.runtime.configure`.
 """
 
-import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from scholar.encoding import encode_rows
 from scholar.errors import DataError
 from scholar.params import Retriever, Run, Summarizer, validate
 from scholar.records import Row
+from scholar.search import shorten
 from scholar.task import load_head, load_task
 from scholar.tasks.citation_linking import mask_context
 
@@ -134,15 +134,35 @@ def mask_citations(document: dict[str, Any], settings: Any) -> list[str]:
             bounds = f"[{citation['start']}, {citation['end']})"
             raise DataError(f"citation {bounds}: offsets in order and inside the text were expected (0 to {len(text)})")
         last = citation["end"]
+    groups: dict[tuple[int, int], list[Span]] = {}  # [first, end) of a paragraph -> its citations, from its beginning
     for citation in document["citations"]:
-        first = text.rfind("\n\n", 0, citation["start"]) + 2 if "\n\n" in text[: citation["start"]] else 0
+        first = text.rfind("\n\n", 0, citation["start"])
+        first = 0 if first < 0 else first + 2
         end = text.find("\n\n", citation["end"])
         end = len(text) if end < 0 else end
-        inside = [other for other in document["citations"] if first <= other["start"] and other["end"] <= end]
-        spans = tuple(Span(o["start"] - first, o["end"] - first, text[o["start"] : o["end"]]) for o in inside)
-        own = spans[inside.index(citation)]
-        contexts.append(mask_context(Paragraph("", text[first:end], spans, ()), own, settings))
+        cited = text[citation["start"] : citation["end"]]
+        groups.setdefault((first, end), []).append(Span(citation["start"] - first, citation["end"] - first, cited))
+    for (first, end), spans in groups.items():
+        contexts += [_mask_nearby(text[first:end], spans, place, settings) for place in range(len(spans))]
     return contexts
+
+
+def _mask_nearby(text: str, spans: list[Span], place: int, settings: Any) -> str:
+    """As mask_context, which masks a whole paragraph for each of its citations: only what a context can reach."""
+    first = last = place
+    left = right = 0  # characters that stay at least, whatever is masked
+    while first > 0 and left <= settings.context_characters:
+        first -= 1
+        own = spans[first].end - spans[first].start
+        left += spans[first + 1].start - spans[first].end + min(own, len(settings.mask_text))
+    while last < len(spans) - 1 and right <= settings.context_characters:
+        last += 1
+        own = spans[last].end - spans[last].start
+        right += spans[last].start - spans[last - 1].end + min(own, len(settings.mask_text))
+    start = spans[first].start if first else 0
+    end = spans[last].end if last < len(spans) - 1 else len(text)
+    near = [Span(span.start - start, span.end - start, span.target) for span in spans[first : last + 1]]
+    return mask_context(Paragraph("", text[start:end], tuple(near), ()), near[place - first], settings)
 
 
 def _candidate(entry: dict[str, Any], settings: Any) -> str:
@@ -269,7 +289,7 @@ def _nearest(model: Model, texts: list[str], k: int) -> list[Answer]:
 
 def _hit(rank: int, document: Row, cosine: float) -> Row:
     known = {"id": document["id"], "title": document["title"], "year": document["year"] or None}
-    abstract = textwrap.shorten(document["abstract"], SNIPPET, placeholder=" ...")
+    abstract = shorten(document["abstract"], SNIPPET)
     return {"rank": rank, **known, "abstract": abstract, "cosine_similarity": cosine}
 
 

@@ -14,6 +14,7 @@ from scholar.ask import limits
 from scholar.ask.bibliography import Document, find_citations
 from scholar.ask.desk import Desk, Question, Reply
 from scholar.ask.problems import MEANINGS, Problem
+from scholar.errors import DataError
 
 Text = Annotated[str, Field(min_length=1, max_length=limits.TEXT_CHARACTERS, pattern=r"\S")]
 Title = Annotated[str, Field(min_length=1, max_length=limits.TITLE_CHARACTERS, pattern=r"\S")]
@@ -101,12 +102,31 @@ class Citations(Asked):
         return self
 
     def to_document(self) -> Document:
-        """What scholar.ask.answers.link takes."""
+        """What scholar.ask.answers.link takes.
+
+        Raises:
+            DataError: it is more than one request may ask.
+        """
         citations = find_citations(self.text)
         if self.citations is not None:
             citations = [{"start": span.start, "end": span.end, "target": None} for span in self.citations]
         bibliography = [{**entry.model_dump(), "year": None} for entry in self.bibliography]
-        return {"text": self.text, "citations": citations, "bibliography": bibliography}
+        return check_pairs({"text": self.text, "citations": citations, "bibliography": bibliography})
+
+
+def check_pairs(document: Document) -> Document:
+    """The document itself.
+
+    Raises:
+        DataError: it has more pairs of a citation and an entry than one request may ask.
+    """
+    citations, entries = len(document["citations"]), len(document["bibliography"])
+    if citations * entries > limits.PAIRS:
+        raise DataError(
+            f"{citations:,} citations times {entries:,} entries are {citations * entries:,} pairs, up to "
+            f"{limits.PAIRS:,} are read; send fewer paragraphs at once, or leave entries out"
+        )
+    return document
 
 
 class Queries(Asked):

@@ -104,7 +104,7 @@ def parse_document(content: str, place: str, bibliography: list[Entry] | None) -
     Raises:
         DataError: JSON is broken or of another form; a plain text comes without a bibliography.
     """
-    if content.lstrip().startswith("{"):
+    if re.match(r'\s*\{\s*("|\}|$)', content):  # LaTeX may begin with a brace, too
         return parse_json(content, place)
     if bibliography is None:
         raise DataError(
@@ -118,12 +118,19 @@ def parse_json(content: str, place: str) -> Document:
     """A document of S2ORC JSON or of `.in`.
 
     Raises:
-        DataError: it is no JSON, told with its line, or lacks a field, told with its dotted name.
+        DataError: it is no JSON, told with its line, or lacks a field, told with its dotted name; a text of it is no
+            Unicode.
     """
     try:
         raw = json.loads(content)
+        json.dumps(raw, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
         raise DataError(f"{place}:{error.lineno}: not valid JSON ({error.msg}); the file may be cut off") from None
+    except UnicodeEncodeError as error:
+        half = f"\\u{ord(error.object[error.start]):04x}"
+        raise DataError(f"{place}: half a character ({half}) stands alone in a text; write it in UTF-8") from None
+    except (RecursionError, ValueError) as error:  # ValueError: a number of thousands of digits
+        raise DataError(f"{place}: nested too deeply, or a number too long ({error}); no paper needs it") from None
     form: Any = _S2orc if "pdf_parse" in raw else _In
     try:
         parsed = TypeAdapter(form).validate_python(raw)
@@ -183,7 +190,7 @@ def parse_bibliography(content: str, place: str) -> list[Entry]:
     """
     if re.search(r"^\s*@\w+\s*[{(]", content, re.MULTILINE):
         return parse_bibtex(content, place)
-    titles = [line.strip() for line in content.splitlines() if line.strip()]
+    titles = [line.strip() for line in content.split("\n") if line.strip()]
     if not titles:
         raise DataError(f"{place}: no entry; BibTeX or a title on each line was expected")
     return [_entry(str(number), title, None, None) for number, title in enumerate(titles, start=1)]

@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from scholar.ask import limits
 from scholar.ask.problems import Told
@@ -21,6 +22,38 @@ HEADERS = {
     "Cache-Control": "no-store",  # pasted text stays in no cache
 }
 ANYWHERE = ("0.0.0.0", "::")  # addresses that stand for all of a machine's, whose names nobody knows
+
+
+class Connection(H11Protocol):
+    """A connection as uvicorn keeps it, but for not longer than a request may take while none has begun.
+
+    The application hears of a request when its headers are whole, so it cannot give up those that never are.
+    """
+
+    late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Wait for the first request."""
+        super().connection_made(transport)
+        self.late = self.loop.call_later(limits.REQUEST_SECONDS, transport.close)
+
+    def data_received(self, data: bytes) -> None:
+        """Stop waiting when headers are whole; begin anew with the first bytes of the next ones."""
+        super().data_received(data)
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._stop_waiting()
+        elif self.late is None and not self.transport.is_closing():
+            self.late = self.loop.call_later(limits.REQUEST_SECONDS, self.transport.close)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing to wait for."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _stop_waiting(self) -> None:
+        if self.late is not None:
+            self.late.cancel()
+            self.late = None
 
 
 class Guard:

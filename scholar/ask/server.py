@@ -18,7 +18,7 @@ from starlette.responses import Response
 from scholar.ask import limits
 from scholar.ask.api import make_api
 from scholar.ask.desk import Desk, Question, Reply
-from scholar.ask.guard import Guard
+from scholar.ask.guard import Connection, Guard
 from scholar.ask.page import make_pages, show_error
 from scholar.ask.problems import Told, tell, tell_invalid
 from scholar.ask.shelf import Shelf, Shown
@@ -58,6 +58,7 @@ def main(host: str, port: int) -> None:
         make_app(shelf.answer, shelf.list_models, shelf.revision, host),
         host=host,
         port=port,
+        http=Connection,
         log_level="warning",  # no line per request: queries are nobody else's business
         server_header=False,
         limit_concurrency=limits.CONNECTIONS,

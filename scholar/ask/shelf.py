@@ -39,7 +39,7 @@ class Shelf:
         self.params = params
         self.root = root
         self.revision = describe_revision(root) or "unknown"
-        self.named: dict[tuple[str, str | None], tuple[str, str | None]] = {}  # task, what was asked -> model, index
+        self.named: dict[tuple[str, str | None], tuple[str, str | None, str]] = {}  # task, asked -> model, index, why
         self.loaded: dict[tuple[str, str | None], Model] = {}
 
     def answer(self, question: Question, inputs: list[Any]) -> Reply:
@@ -53,13 +53,13 @@ class Shelf:
         """
         from scholar.ask import answers
 
-        model = self._load(TASKS[question.kind], question.run)
+        model, why = self._load(TASKS[question.kind], question.run)
         ask = getattr(answers, question.kind)
         try:
             given = ask(model, inputs, question.hits) if question.hits else ask(model, inputs)
         except DataError as error:
             raise UnknownError(str(error)) if question.kind == "similar" else error from None
-        return Reply(about=about(model), answers=given)
+        return Reply(about={**about(model), "chosen": why}, answers=given)
 
     def warm(self) -> None:
         """Load the libraries, which takes longer than any answer, before somebody waits for one."""
@@ -75,17 +75,18 @@ class Shelf:
             shown += [model] if answers else []
         return shown
 
-    def _load(self, task: str, run: str | None) -> Model:
+    def _load(self, task: str, run: str | None) -> tuple[Model, str]:
+        """The model, and why this one: asked for by one request, it may be the best for the next."""
         if (task, run) not in self.named:
-            name, index, _ = pick(self.params, task, run, self.root)
-            self.named[task, run] = name, index
-        key = self.named[task, run]
+            self.named[task, run] = pick(self.params, task, run, self.root)
+        name, index, why = self.named[task, run]
+        key = name, index
         if key not in self.loaded:
             try:
-                self.loaded[key] = load(self.params, task, key[1] or key[0] if run else None, self.root)
+                self.loaded[key] = load(self.params, task, index or name if run else None, self.root)
             except DataError as error:  # no fault of the inputs
                 raise ScholarError(str(error)) from None
-        return self.loaded[key]
+        return self.loaded[key], why
 
     def _missing(self, name: str) -> str:
         try:

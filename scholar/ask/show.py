@@ -8,6 +8,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from scholar.search import shorten as shorten_text
 from scholar.search import show as show_hit
 
 Answer = dict[str, Any]
@@ -139,4 +140,4 @@ def clean(text: str) -> str:
 
 def shorten(text: str) -> str:
     """The beginning of a text, for a cell of a table."""
-    return textwrap.shorten(clean(text), TEXT, placeholder=" ...")
+    return shorten_text(clean(text), TEXT)

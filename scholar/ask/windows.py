@@ -2,9 +2,10 @@
 
 A text is read sentence by sentence, as in training. A sentence longer than the model reads is read in windows that
 overlap by half; a word is told by the window in which it stands farthest from an edge, so a mention on a seam is found
-once. A mention that runs over the end of a sentence is one mention, too.
+once. A mention that runs over the end of a sentence is one mention, too; over a blank line none runs.
 """
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from scholar.heads.token_classification import IGNORED, build_collator, encode, 
 from scholar.params import Run
 from scholar.tasks.ner import WORD
 
+BLANK_LINE = re.compile(r"\n\s*\n")
 Words = list[tuple[int, int]]  # characters [start, end) of each
 
 
@@ -115,7 +117,10 @@ def join(text: str, sentences: list[Words], told: list[Any], labels: list[str]) 
         for place, (tag, (start, end), given) in enumerate(zip(tags, words, probabilities, strict=True)):
             kind = tag[2:]
             sure = sum(float(p) for p, label in zip(given, labels, strict=True) if kind and label[2:] == kind)
-            if kind and kind == running and (place == 0 or tag.startswith("I-")):  # place 0: over a sentence's end
+            goes_on = (
+                kind and kind == running and (place == 0 or tag.startswith("I-"))
+            )  # place 0: over a sentence's end
+            if goes_on and not BLANK_LINE.search(text, mentions[-1]["end"], start):
                 mentions[-1]["end"] = end
                 mentions[-1]["probability"] = min(mentions[-1]["probability"], sure)
             elif kind:

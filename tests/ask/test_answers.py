@@ -1,7 +1,9 @@
 """Answers against the heads that they are made by, and what is refused."""
 
 import json
+import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,11 +12,13 @@ import torch
 
 from scholar.ask import answers
 from scholar.ask.models import Model, load
+from scholar.corpora.s2orc import Paragraph, Span
 from scholar.errors import DataError
 from scholar.heads import join_inputs
 from scholar.heads.retrieval import document_text
 from scholar.params import Params
 from scholar.records import write_json
+from scholar.tasks.citation_linking import mask_context
 from tests.fixtures.tiny_models import rewrite_params, write_models
 
 TITLES = ["graph parse", "translate a poor text", "rank the problem " * 30]
@@ -126,6 +130,29 @@ def test_each_citation_ranks_the_entries_by_the_probability_of_the_pair(asked: t
 def test_documents_that_cannot_be_linked(asked: tuple[Path, Params], change: dict[str, Any], told: str) -> None:
     with pytest.raises(DataError, match=told):
         answers.link(model_of(asked, "citation_linking"), [{**DOCUMENT, **change}], 5)
+
+
+@pytest.mark.parametrize("mask", ["all", "same", "none"])
+@pytest.mark.parametrize("mask_text", ["[CITATION]", "", "x"])
+def test_contexts_are_those_of_the_whole_paragraph(mask: str, mask_text: str) -> None:
+    settings: Any = SimpleNamespace(context_characters=20, mask=mask, mask_text=mask_text)
+    text = "we show [1], [2] and [1]; [2] [3] is open to (Lee et al., 2019) or the tree of [1] here [3]" * 2
+    found = [match.span() for match in re.finditer(r"\[\d\]|\(.+?\)", text)]
+    document = {"text": text, "citations": [{"start": start, "end": end, "target": None} for start, end in found]}
+    spans = tuple(Span(start, end, text[start:end]) for start, end in found)
+    expected = [mask_context(Paragraph("", text, spans, ()), span, settings) for span in spans]
+    assert answers.mask_citations(document, settings) == expected
+
+
+def test_time_to_mask_is_linear_in_the_citations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted, not timed: how many citations are looked at for each of 400 in one paragraph, and in 400."""
+    settings: Any = SimpleNamespace(context_characters=20, mask="all", mask_text="[C]")
+    given: list[int] = []
+    monkeypatch.setattr(answers, "mask_context", lambda paragraph, *_: given.append(len(paragraph.citations)) or "")
+    for gap in (" and ", "\n\n"):
+        citations = [{"start": s, "end": s + 3, "target": None} for s in range(0, 400 * (3 + len(gap)), 3 + len(gap))]
+        answers.mask_citations({"text": f"[1]{gap}" * 400, "citations": citations}, settings)
+    assert len(given) == 800 and max(given) < 10
 
 
 def test_summaries_tell_how_much_was_read(asked: tuple[Path, Params]) -> None:

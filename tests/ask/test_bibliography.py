@@ -49,6 +49,22 @@ def test_a_title_on_each_line() -> None:
     assert [(entry["id"], entry["title"]) for entry in entries] == [("1", "On Trees"), ("2", "On Stones")]
 
 
+def test_only_line_feeds_end_a_title() -> None:
+    entries = parse_bibliography("On\fTrees\nOn\u2028Stones\r\n", "titles.txt")
+    assert [entry["title"] for entry in entries] == ["On Trees", "On Stones"]
+
+
+@pytest.mark.parametrize("text", ["{\\bf Trees} of [1]", "{ Trees } as in [1]"])
+def test_a_text_may_begin_with_a_brace(text: str) -> None:
+    assert parse_document(text, "draft.tex", [])["text"] == text
+
+
+@pytest.mark.parametrize("content", ['{"text": 3}', '\n{\n "text": 3}', "{}", "{", " { \n"])
+def test_json_is_known_by_its_beginning(content: str) -> None:
+    with pytest.raises(DataError, match=r"7\.in:(2: not|1: not| text| bib_entries)"):
+        parse_document(content, "7.in", [])
+
+
 @pytest.mark.parametrize(
     ("text", "cited"),
     [
@@ -97,6 +113,9 @@ def test_in_files() -> None:
     [
         ('{"text": "a",\n "bib_entries": {', r"7\.in:2: not valid JSON"),
         ('{"text": 3, "bib_entries": {}}', r"7\.in: text: .*string"),
+        ('{"text": ' + "[" * 100_000, r"7\.in: nested too deeply"),
+        ('{"text": "a", "year": ' + "1" * 5000 + "}", r"7\.in: nested too deeply, or a number too long"),
+        (r'{"text": "a \ud83d [1]", "bib_entries": {}}', r"7\.in: half a character \(\\ud83d\)"),
         ('{"text": "a"}', r"7\.in: bib_entries: .*\.in with text and bib_entries, or S2ORC JSON was expected"),
         ('{"pdf_parse": {"body_text": [{"text": 1}], "bib_entries": {}}}', r"pdf_parse\.body_text\.0\.text"),
         (

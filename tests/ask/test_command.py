@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from scholar.__main__ import answer_command, build_parser
+from scholar.__main__ import answer_command, build_parser, read_inputs
 from scholar.ask.commands import COMMANDS
 from scholar.errors import DataError, ParamsError
 from tests.fixtures.commands import run_python
@@ -85,6 +85,23 @@ def test_an_abstract_stands_after_a_tab_or_in_its_option(folder: Path, papertrai
     assert with_tab["probabilities"] != json.loads(papertrail("category", "tree", "--json"))["probabilities"]
 
 
+def test_a_tab_before_an_abstract_without_a_title_stays(tmp_path: Path) -> None:
+    (tmp_path / "papers.txt").write_text("\twe show\r\n \t \ntree\f1\u2028\t\n", encoding="utf-8")
+    for command, lines in (("category", ["\twe show", "tree\f1\u2028\t"]), ("intent", ["we show", "tree\f1"])):
+        arguments = build_parser().parse_args([command, "--file", str(tmp_path / "papers.txt")])
+        read = list(read_inputs(arguments, "line"))
+        assert [text for _, text in read] == lines
+        assert [place.rpartition(":")[2] for place, _ in read] == ["1", "3"]
+    arguments = build_parser().parse_args(["category"])
+    assert COMMANDS["category"].read(arguments, [("a:1", "\twe show")])[1] == [{"title": "", "abstract": "we show"}]
+
+
+@pytest.mark.parametrize("arguments", [["intent", "na\udcefve"], ["category", "a", "--abstract", "\udcff"]])
+def test_arguments_that_are_not_utf_8_are_told(papertrail: Any, arguments: list[str]) -> None:
+    with pytest.raises(DataError, match=rf"argument {len(arguments)}: not UTF-8 \('.*udc"):
+        papertrail(*arguments)
+
+
 def test_links_of_a_text_beside_bibtex(folder: Path, papertrail: Any, tmp_path: Path) -> None:
     (tmp_path / "refs.bib").write_text(BIBTEX, encoding="utf-8")
     draft = tmp_path / "draft.tex"
@@ -140,6 +157,8 @@ def test_nothing_to_read_is_told(
         ([], "COMMAND"),
         (["search", "x", "-k", "0"], "above 0 was expected"),
         (["category", "a", "b", "--abstract", "c"], "goes with one title"),
+        (["serve", "--port", "99999"], "a port from 0 to 65535 was expected, got 99999"),
+        (["serve", "--port", "-1"], "a port from 0 to 65535 was expected, got -1"),
     ],
 )
 def test_a_command_that_is_not_understood_ends_with_2(

@@ -148,6 +148,18 @@ def test_links_of_each_citation(address: str) -> None:
     assert "On Figures 2, probability 0.500" in titles.text
 
 
+def test_forms_of_full_length_are_read_in_any_script(address: str) -> None:
+    page = Reader(
+        send(
+            address,
+            "/link",
+            text="[1]" + "漢" * (limits.TEXT_CHARACTERS - 3),
+            bibliography="漢" * limits.TEXT_CHARACTERS,
+        )
+    )
+    assert "1 citation" in page.text
+
+
 # --- what goes wrong ---
 
 
@@ -162,6 +174,12 @@ def test_links_of_each_citation(address: str) -> None:
         ("/link", {"text": "kept & <b>", "bibliography": "A title"}, 422, "no citation was found"),
         ("/link", {"text": "kept & <b> [1]", "bibliography": "@article{broken,"}, 422, "bibliography:1: not a BibTeX"),
         ("/link", {"text": "kept & <b> [1]", "bibliography": "a\n" * 301}, 422, "has 301 entries, up to 300"),
+        (
+            "/link",
+            {"text": "kept & <b> " + "[1] " * 11, "bibliography": "a\n" * 200},
+            422,
+            "11 citations times 200 entr",
+        ),
     ],
 )
 def test_errors_stand_in_the_page_and_the_input_is_kept(

@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import json
+import socket
 import subprocess
 import sys
 import threading
@@ -23,6 +24,7 @@ from tests.fixtures.tiny_server import SCORE, StandIn, make_tiny_app, serve
 TEXT = "See Table 1 and Figure 2."
 PAPER = {"title": "A title", "abstract": "An abstract"}
 ENTRY = {"id": "b0", "title": "A title"}
+TWO = [ENTRY, {"id": "b1", "title": "Another"}]
 
 
 @pytest.fixture
@@ -122,6 +124,12 @@ def test_health_and_version_and_description(address: str) -> None:
         ("search", {"queries": ["a"], "hits": "3"}, 422, "body.hits: "),
         ("link", {"text": "[1]", "bibliography": [ENTRY, ENTRY], "hits": 1}, 422, "id 'b0' stands twice"),
         ("link", {"text": "none", "bibliography": [ENTRY], "hits": 1}, 422, "no citation was found"),
+        (
+            "link",
+            {"text": "[1] " * 1001, "bibliography": TWO, "hits": 1},
+            422,
+            "1,001 citations times 2 entries are 2,00",
+        ),
         ("nix", {}, 404, "Not Found"),
     ],
 )
@@ -277,6 +285,22 @@ def test_a_slow_sender_is_given_up(address: str, monkeypatch: pytest.MonkeyPatch
     connection.endheaders()
     assert connection.getresponse().status == 504
     connection.close()
+
+
+@pytest.mark.parametrize("before", [b"", b"GET /api/version HTTP/1.1\r\nHost: localhost\r\n\r\n"])
+@pytest.mark.parametrize("begun", [b"", b"GET /api/version HTTP/1.1\r\nHost:"])
+def test_headers_that_never_end_are_given_up(
+    address: str, before: bytes, begun: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "REQUEST_SECONDS", 1)
+    host, port = address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        if before:  # a connection that is kept is no way around it
+            connection.sendall(before)
+            assert connection.recv(10_000).startswith(b"HTTP/1.1 200")
+        connection.sendall(begun)
+        while connection.recv(10_000):  # the rest of the first answer; then it ends, or this test times out
+            pass
 
 
 def test_it_ends_while_requests_wait(models: StandIn) -> None:

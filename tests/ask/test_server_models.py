@@ -65,6 +65,9 @@ def test_the_best_on_validation_answers_with_its_test_score(address: str) -> Non
     told = post(address, "entities", BODIES["entities"]).json()["model"]
     assert (told["run"], told["scores"][0]["value"], told["scores"][0]["low"]) == ("ner-second", 0.7, 0.6)
     assert post(address, "entities", BODIES["entities"] | {"run": "ner-first"}).json()["model"]["run"] == "ner-first"
+    for run, why in (("ner-second", "asked for"), (None, "the best of 2"), ("ner-second", "asked for")):
+        chosen = post(address, "entities", BODIES["entities"] | {"run": run}).json()["model"]["chosen"]
+        assert chosen.startswith(why)
     refused = post(address, "entities", BODIES["entities"] | {"run": "ner-secnd"})
     assert refused.status_code == 404
     assert "did you mean 'ner-second'?" in refused.json()["error"]["message"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scholar.ask.show import clean, mark, show_entities, show_labels, show_model, use_colour
+from scholar.ask.show import clean, mark, shorten, show_entities, show_labels, show_model, use_colour
 
 TEXT = "see Lee (2019)\nand figure 2"
 ENTITIES = [
@@ -37,6 +37,12 @@ def test_what_a_terminal_would_obey_is_not_shown() -> None:
     assert clean("a\x1b[2J\n b\x07") == "a [2J b"
     evil = [{**ENTITIES[0], "start": 0, "end": 4}]
     assert mark("\x1b[2Jx\x9b", evil, colour=False) == "[CITATION [2J]x"
+
+
+def test_a_text_without_spaces_is_cut_at_the_width() -> None:
+    assert shorten("漢" * 100) == "漢" * 56 + " ..."
+    assert shorten("tree " * 30) == "tree " * 11 + "..."
+    assert [shorten(text) for text in ("", "漢字", "a" * 60)] == ["", "漢字", "a" * 60]
 
 
 def test_a_row_per_mention_with_its_probability() -> None:

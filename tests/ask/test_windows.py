@@ -96,6 +96,18 @@ def test_a_mention_over_the_end_of_a_sentence_is_one() -> None:
     assert [mention["probability"] for mention in mentions] == pytest.approx([0.8, 0.8])
 
 
+@pytest.mark.parametrize("gap", ["\n\n", "\n \t\n", "\r\n\r\n", " \n\n\n "])
+@pytest.mark.parametrize("sentences", [1, 2])  # 1: a splitter that reads on
+def test_mentions_of_separate_paragraphs_are_two(gap: str, sentences: int) -> None:
+    text = f"figure{gap}figure"
+    words, tags = [(0, 6), (len(text) - 6, len(text))], [[0, 1.0, 0, 0, 0], [0, 0, 1.0, 0, 0]]
+    if sentences == 1:
+        mentions = join(text, [words], [np.array(tags)], TAGS)
+    else:
+        mentions = join(text, [words[:1], words[1:]], [np.array(tags[:1]), np.array(tags[:1])], TAGS)
+    assert [mention["text"] for mention in mentions] == ["figure", "figure"]
+
+
 def test_texts_are_not_sentences_of_each_other() -> None:
     model, run = make_model()
     both = find_entities(model, run, ["see figure", "1 is good"], 1.0)

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from scholar.ask import limits
+from scholar.ask.api import check_pairs
 from scholar.ask.bibliography import Document, find_citations, parse_bibliography
 from scholar.ask.desk import Desk, Question, Reply
 from scholar.ask.page.forms import STYLE, check, read_form, render
@@ -138,4 +139,4 @@ def _document(text: str, bibliography: str) -> Document:
     entries = parse_bibliography(bibliography, "bibliography")
     if len(entries) > limits.ENTRIES:
         raise DataError(f"the bibliography has {len(entries)} entries, up to {limits.ENTRIES} are read; leave some out")
-    return {"text": text, "citations": find_citations(text), "bibliography": entries}
+    return check_pairs({"text": text, "citations": find_citations(text), "bibliography": entries})
