@@ -17,9 +17,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Annotated
 
 import duckdb
 import pyarrow as pa
+from pydantic import Field
 
 from scholar.errors import DataError
 from scholar.records import Counts
@@ -36,14 +38,17 @@ LATEX_COMMANDS = 16  # in a record that is counted as heavy in LaTeX
 ID = r"(070[4-9]|071[0-2]|(0[89]|1[0-4])[0-9]{2})\.[0-9]{4}|(1[5-9]|[2-8][0-9])[0-9]{2}\.[0-9]{5}"
 ID += r"|[a-z]+(-[a-z]+)?/[0-9]{7}"
 SPACE = r"[ \t\n\f\r]"
-WITHDRAWN = (
+WITHDRAWN = (  # abstracts are wrapped, so that any of its spaces may be the end of a line
     r"^[^A-Za-z]*[Ww]ithdrawn\b"
     r"|\b(?i:paper|article|submission|manuscript|preprint|note|work) ((?i:has|have|was|is) )?((?i:been) )?"
     r"([Ww]ithdrawn|removed by arXiv)\b"
-)
-WITHDRAWN_WORDS = ("drawn", "by arXiv")  # one of these is in all that WITHDRAWN finds, and is quickly sought
+).replace(" ", f"{SPACE}+")
+WITHDRAWN_WORDS = ("drawn", "removed")  # one of these is in all that WITHDRAWN finds, and is quickly sought
 ENCODED_TWICE = re.compile("[\u00c2-\u00f4][\u0080-\u00bf]+")  # bytes of UTF-8 that were read as Latin-1
+NO_TEXT = rf"^{SPACE}*([\[{{0-9-]|(true|false)$)"  # how JSON writes a list, an object, a number or a truth
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]")
+
+Words = Annotated[int, Field(gt=0, le=1000)]  # the least that a text has; RE2 repeats nothing more often
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +92,8 @@ class Snapshot:
 
     def sample(self, number: int, seed: int, purpose: str) -> set[str]:
         """Ids drawn as scholar.splits.sample draws."""
-        ((ids,),) = self.database.execute(f"SELECT {_drawn(number)} FROM usable", [_key(seed, purpose)]).fetchall()
-        return set(ids)
+        query = "SELECT id FROM usable ORDER BY sha256(? || id) LIMIT ?"
+        return {id_ for (id_,) in self.database.execute(query, [_key(seed, purpose), number]).fetchall()}
 
     def sample_each(self, categories: Sequence[str], number: int, seed: int, purpose: str) -> dict[str, list[str]]:
         """Category -> ids of so many of its records, in the order of their draws; of all that it has where they lack.
@@ -96,8 +101,15 @@ class Snapshot:
         Raises:
             DataError: a category has no record.
         """
-        query = f"SELECT category, {_drawn(number)} FROM usable WHERE list_contains(?, category) GROUP BY category"
-        drawn = dict(self.database.execute(query, [_key(seed, purpose), list(categories)]).fetchall())
+        query = (
+            "SELECT category, id FROM (SELECT category, id, row_number() OVER (PARTITION BY category ORDER BY draw) AS "
+            "place FROM (SELECT category, id, sha256(? || id) AS draw FROM usable WHERE list_contains(?, category))) "
+            "WHERE place <= ? ORDER BY category, place"
+        )
+        drawn: dict[str, list[str]] = {}
+        parameters = [_key(seed, purpose), list(categories), number]
+        for category, id_ in self.database.execute(query, parameters).fetchall():
+            drawn.setdefault(category, []).append(id_)
         if lacking := sorted(set(categories) - drawn.keys()):
             found = ", ".join(self.most_frequent(20))
             raise DataError(
@@ -189,7 +201,7 @@ def _files(folder: Path) -> tuple[str, ...]:
 def _scan(files: tuple[str, ...]) -> str:
     """SQL for the columns id, title, abstract, categories of all files, a parameter; broken lines have nulls alone."""
     if files[0].endswith(".parquet"):
-        return "(SELECT id, title, abstract, categories FROM read_parquet(?))"
+        return "(SELECT id, title, abstract, categories::VARCHAR AS categories FROM read_parquet(?))"
     columns = ", ".join(f"{name}: 'VARCHAR'" for name in COLUMNS)
     lines = (
         f"read_json(?, format = 'newline_delimited', records = 'true', columns = {{{columns}}}, ignore_errors = true)"
@@ -206,6 +218,7 @@ def _survey(
         "records withdrawn": f"CASE WHEN {hints} THEN regexp_matches(abstract, '{WITHDRAWN}') END",
         f"records with a title under {min_title} words": _is_shorter("title", min_title),
         f"records with an abstract under {min_abstract} words": _is_shorter("abstract", min_abstract),
+        "records whose categories are no text": f"regexp_matches(categories, '{NO_TEXT}')",
         "records without a category": "coalesce(NOT regexp_matches(categories, '[a-z]'), true)",
     }
     cases = " ".join(f"WHEN {condition} THEN {number}" for number, condition in enumerate(faults.values(), start=3))
@@ -263,11 +276,6 @@ def _count(database: duckdb.DuckDBPyConnection, files: tuple[str, ...], reasons:
         counts.dropped["lines that are not valid JSON"] += broken
         counts.dropped["lines that are no JSON object"] += other
         counts.dropped[reasons[0]] -= broken + other
-
-
-def _drawn(number: int) -> str:
-    """SQL for the ids with the lowest draws, lowest first; its parameter is _key."""
-    return f"arg_min(id, sha256(? || id), {number})"
 
 
 def _key(seed: int, purpose: str) -> str:

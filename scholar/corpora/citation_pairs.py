@@ -23,6 +23,7 @@ from scholar.errors import DataError
 from scholar.records import Counts
 
 STRETCH = 100  # files that a process works through at a time
+WITHIN_WORD = re.compile(r"\w\w")  # two characters that no word begins or ends between
 T = TypeVar("T")
 
 
@@ -30,6 +31,7 @@ T = TypeVar("T")
 class Passage:
     """One text, as a paper of one paragraph whose entries are called by what there is to read of them.
 
+    `id` is the number of its files, which those of another folder may have too.
     `paper.id` stands for the bibliography, which the passages of one paper share; `titles` are those of the entries,
     `given` is what the file has of them.
     """
@@ -113,7 +115,7 @@ def read_passage(file: Path, counts: Counts, before: Passage | None = None) -> P
     counts.read["texts"] += 1
     counts.read["texts without a bibliography"] += not titles
     body = Paragraph("", text, tuple(_find_citations(text, targets, titles, counts)), ())
-    return Passage(f"{file.parent.name}/{file.stem}", replace(paper, body=(body,)), titles, given)
+    return Passage(file.stem, replace(paper, body=(body,)), titles, given)
 
 
 def _read_bibliography(given: dict[str, Any]) -> tuple[Paper, dict[str, str]]:
@@ -124,20 +126,42 @@ def _read_bibliography(given: dict[str, Any]) -> tuple[Paper, dict[str, str]]:
 
 
 def _find_citations(text: str, targets: dict[str, str], bibliography: dict[str, str], counts: Counts) -> Iterator[Span]:
-    """Where the citation strings stand; of two that overlap, the first and longer one."""
+    """Where the citation strings stand, not as part of a longer word; of two that overlap, the first and longer one."""
     strings = sorted(filter(None, targets), key=lambda citation: (-len(citation), citation))
-    counts.dropped["citations that the text does not have"] += sum(not s or s not in text for s in targets)
-    overlapping = sum(text.count(citation) for citation in strings)
-    for found in re.finditer("|".join(map(re.escape, strings)), text) if strings else ():
+    counts.dropped["citations that the text does not have"] += len(targets) - len(strings)
+    standing = {citation: _count(text, citation) for citation in strings}
+    counts.dropped["citations that the text does not have"] += list(standing.values()).count(0)
+    overlapping = sum(standing.values())
+    any_of = "|".join(map(re.escape, strings))
+    whole = rf"(?:(?<!\w)|(?!\w))(?:{any_of})(?:(?!\w)|(?<!\w))"
+    for found in re.finditer(whole, text) if strings else ():
         overlapping -= 1
         target = targets[found[0]]
         yield Span(found.start(), found.end(), target if target in bibliography else None)
     counts.dropped["citations inside another"] += overlapping
 
 
+def _count(text: str, citation: str) -> int:
+    """How often it stands in the text, not as part of a longer word."""
+    number, start = 0, text.find(citation)
+    while start >= 0:
+        end = start + len(citation)
+        borders = ((max(start - 1, 0), start + 1), (end - 1, end + 1))
+        whole = not any(WITHIN_WORD.fullmatch(text, *border) for border in borders)
+        number += whole
+        start = text.find(citation, end if whole else start + 1)
+    return number
+
+
 def _load(file: Path) -> Any:
     try:
-        return json.loads(file.read_bytes())
+        content = file.read_bytes().decode("utf-8-sig")
+        value = json.loads(content)
+        if "\\ud" in content.lower():  # such escapes come in pairs; half of one is no character
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
+    except UnicodeEncodeError as error:
+        raise DataError(f"{file}: no text ({error}); mend the escape") from None
     except json.JSONDecodeError as error:
         raise DataError(f"{file}:{error.lineno}: not valid JSON ({error.msg}); the file may be cut off") from None
     except UnicodeDecodeError as error:

@@ -1,5 +1,7 @@
 """CoNLL columns: a token a line, its tag in the last column, a blank line after each sentence.
 
+Tabs part the columns of a line that has one, else plain spaces: other white space is of the token.
+
 Three conventions are read, all as IOB2; here a mention of three tokens, directly followed by one of a single token:
 
     iob2   B I I B   every mention begins with B
@@ -12,7 +14,7 @@ Source of conlleval: Tjong Kim Sang and Buchholz, 2000, "Introduction to the CoN
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Literal
@@ -26,27 +28,33 @@ LETTERS = {"iob2": "BI", "iob1": "BI", "bioes": "BIESLU"}
 DOCUMENT = re.compile(r"-DOCSTART-\s+\((.+?)\)")
 
 
-def read_sentences(file: Path, tagging: Tagging, counts: Counts) -> Iterator[tuple[int | str, list[str], list[str]]]:
+def read_sentences(
+    file: Path, tagging: Tagging, types: Sequence[str], counts: Counts
+) -> Iterator[tuple[int | str | None, list[str], list[str]]]:
     """(document, tokens, IOB2 tags) of each sentence.
 
-    `-DOCSTART-` opens a document, which is called by its id, as in `-DOCSTART- (227508)`, or else by its number.
+    `-DOCSTART-` opens a document, which is called by its id, as in `-DOCSTART- (227508)`, or else by its number; None
+    is that of the sentences before the first, which in many files are all.
 
     Raises:
-        DataError: the file cannot be read, a line has fewer than two columns, or a tag breaks the convention.
+        DataError: the file cannot be read, a line has fewer than two columns or an empty token, or a tag breaks the
+            convention or is of none of `types`.
     """
-    document: int | str = 0
+    document: int | str | None = None
     opened, bare = 0, False  # bare: the document has no sentence so far
     tokens: list[str] = []
     tags: list[str] = []
     previous = "O"  # tag of the token before, as the file has it
     for number, line in enumerate(chain(read_lines(file), [""]), start=1):
-        columns = line.split()
+        columns = _split_columns(line)
         opens = line.startswith("-DOCSTART-")
         if columns and not opens:
-            if len(columns) < 2:
+            if len(columns) < 2 or not columns[0].strip():
                 raise DataError(f"{file}:{number}: a token and its tag were expected, got '{line.rstrip()}'")
             tokens.append(columns[0])
             tags.append(_to_iob2(f"{file}:{number}", columns[-1], previous, tagging))
+            if tags[-1] != "O" and tags[-1][2:] not in types:
+                raise DataError(f"{file}:{number}: type '{tags[-1][2:]}' is not in types {types}; mend either")
             counts.read["tags rewritten to IOB2"] += tags[-1] != columns[-1]
             previous = columns[-1]
             continue
@@ -62,6 +70,12 @@ def read_sentences(file: Path, tagging: Tagging, counts: Counts) -> Iterator[tup
             told = DOCUMENT.match(line)
             document = told[1] if told else opened
     counts.dropped["documents without a sentence"] += bare
+
+
+def _split_columns(line: str) -> list[str]:
+    """The columns of a line, none of a blank one; white space at its end is no column."""
+    told = line.rstrip()
+    return told.split("\t") if "\t" in told else [column for column in told.split(" ") if column]
 
 
 def _to_iob2(place: str, tag: str, previous: str, tagging: Tagging) -> str:

@@ -49,7 +49,8 @@ class Roles(Labelled):
 @strict
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fields:
-    """What the fields are called; `paper` tells which texts belong together, null that each stands for itself."""
+    """What the fields are called; `paper` tells which texts belong together, null that each stands for itself, as
+    does a text whose own `paper` is null or empty."""
 
     text: str
     label: str
@@ -111,7 +112,10 @@ def _read_lines(folder: Path, settings: Lines, counts: Counts) -> Iterator[tuple
             if not isinstance(text, str):
                 raise DataError(f"{place}: {names.text}: a text was expected, got {text!r:.80}")
             if text.strip():
-                paper = id_ if names.paper is None else str(row[names.paper])
+                told = None if names.paper is None else row[names.paper]
+                alone = told is None or told == ""
+                counts.read["texts that tell no paper"] += alone and names.paper is not None
+                paper = id_ if alone else str(told)
                 yield split, {"id": id_, "paper": paper, "text": text, "label": label}
             else:
                 counts.dropped["empty texts"] += 1

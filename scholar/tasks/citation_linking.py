@@ -127,19 +127,21 @@ def _read_folders(folder: Path, settings: FolderPairs, seed: int, counts: Counts
         place, size = folder / settings.files.of(split), settings.queries.of(split)
         last = 2**64  # the draw of the last query that is kept
         if size is not None:
-            last = max(nsmallest(size, work_through(place, partial(_draw_queries, seed), Counts())), default=last)
+            last = max(
+                nsmallest(size, work_through(place, partial(_draw_queries, seed, split), Counts())), default=last
+            )
         pairs = partial(_pairs_of, settings, seed, split, last)
         yield from ((split, row) for row in work_through(place, pairs, counts))
 
 
-def _draw_queries(seed: int, passage: Passage, counts: Counts) -> list[int]:
-    return [draw(seed, "citation_linking", key) for key, _ in _queries_of(passage, counts)]
+def _draw_queries(seed: int, split: str, passage: Passage, counts: Counts) -> list[int]:
+    return [draw(seed, "citation_linking", key) for key, _ in _queries_of(split, passage, counts)]
 
 
 def _pairs_of(settings: FolderPairs, seed: int, split: str, last: int, passage: Passage, counts: Counts) -> list[Row]:
     rows: list[Row] = []
     (paragraph,) = passage.paper.body
-    for key, span in _queries_of(passage, counts):
+    for key, span in _queries_of(split, passage, counts):
         cited = passage.paper.bibliography[str(span.target)]
         context = mask_context(paragraph, span, settings)
         titled = replace(cited, title=passage.titles[cited.id])
@@ -151,12 +153,12 @@ def _pairs_of(settings: FolderPairs, seed: int, split: str, last: int, passage: 
     return rows
 
 
-def _queries_of(passage: Passage, counts: Counts) -> Iterator[tuple[str, Span]]:
+def _queries_of(split: str, passage: Passage, counts: Counts) -> Iterator[tuple[str, Span]]:
     (paragraph,) = passage.paper.body
     counts.read["citations"] += len(paragraph.citations)
     for span in paragraph.citations:
         if _is_usable(passage.paper, paragraph, span, counts):
-            yield f"{passage.id}/{span.start}", span
+            yield f"{split}/{passage.id}/{span.start}", span
 
 
 def _is_usable(paper: Paper, paragraph: Paragraph, span: Span, counts: Counts) -> bool:

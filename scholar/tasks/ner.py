@@ -5,7 +5,8 @@ not by people: 11,354 citations, 1,886 figures and tables in about 50,000 senten
 learns the parser's habits and compare with nothing published.
 
 Format conll: a file per split with a tag in the last column, of any of the conventions of scholar.corpora.conll; rows
-have IOB2 tags. BC5CDR (Li et al., 2016; chemicals and diseases by human annotators, under its own terms) in the copy of
+have IOB2 tags. A sentence of no document (in many files no -DOCSTART- tells any) stands for itself, as a paper of one
+sentence. BC5CDR (Li et al., 2016; chemicals and diseases by human annotators, under its own terms) in the copy of
 allenai/scibert has one type, `Entity`, and 500 documents a file: 3,942 / 3,949 / 4,139 sentences with 9,270 / 9,455 /
 9,662 mentions read as iob1, which is how its F1 was published (Beltagy et al., 2019: 0.867 by BERT-base-cased, 0.900 by
 SciBERT). Scores on typed copies of it do not compare.
@@ -23,7 +24,7 @@ from pydantic import Field
 from scholar.corpora.aclsum import read_split_papers
 from scholar.corpora.conll import Tagging, read_sentences
 from scholar.corpora.s2orc import Paragraph, sentence_bounds
-from scholar.errors import DataError, ParamsError
+from scholar.errors import ParamsError
 from scholar.params import Files, Fraction, Positive, Sizes, choose, strict
 from scholar.records import SPLITS, Counts, Row
 from scholar.splits import sample
@@ -148,15 +149,14 @@ def tag_sentences(paragraph: Paragraph, types: list[str]) -> Iterator[Row]:
 def _read_columns(folder: Path, settings: Columns, counts: Counts) -> Iterator[tuple[str, Row]]:
     for split in SPLITS:
         file = folder / settings.files.of(split)
-        for number, (document, tokens, tags) in enumerate(read_sentences(file, settings.tagging, counts)):
-            unknown = {tag[2:] for tag in tags if tag != "O"} - set(settings.types)
-            if unknown:
-                raise DataError(
-                    f"{file}: sentence {number + 1}: type '{min(unknown)}' is not in types {settings.types}"
-                )
+        for number, (document, tokens, tags) in enumerate(
+            read_sentences(file, settings.tagging, settings.types, counts)
+        ):
             counts.read["sentences"] += 1
             starts = [sum(len(token) + 1 for token in tokens[:position]) for position in range(len(tokens))]
             paper = document if isinstance(document, str) else f"{split}/{document}"  # numbers begin anew in each file
+            if document is None:
+                paper = f"{split}/sentence/{number}"
             yield (
                 split,
                 {"id": f"{split}/{number}", "paper": paper, "tokens": tokens, "starts": starts, "ner_tags": tags},

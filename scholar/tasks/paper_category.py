@@ -22,7 +22,7 @@ from datasets import ClassLabel, Features, Value
 from pydantic import Field
 
 from scholar.corpora.aclsum import read_split_papers
-from scholar.corpora.arxiv import open_snapshot
+from scholar.corpora.arxiv import Words, open_snapshot
 from scholar.corpora.s2orc import normalise_title
 from scholar.errors import DataError, ParamsError
 from scholar.params import Positive, Rate, Sizes, strict
@@ -58,8 +58,8 @@ class ArxivSettings:
     per_category: Positive
     validation_share: Rate
     test_share: Rate
-    min_title_words: Positive
-    min_abstract_words: Positive
+    min_title_words: Words
+    min_abstract_words: Words
     labels_by: LabelOrigin
 
 

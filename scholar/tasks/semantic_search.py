@@ -29,7 +29,7 @@ from datasets import Features, List, Value
 from pydantic import Field
 
 from scholar.corpora.aclsum import read_split_papers
-from scholar.corpora.arxiv import Record, open_snapshot
+from scholar.corpora.arxiv import Record, Words, open_snapshot
 from scholar.corpora.s2orc import (
     Paper,
     Paragraph,
@@ -82,8 +82,8 @@ class ArxivSettings:
     records: Positive
     choose: Literal["first", "seed"]
     plain_signs: bool
-    min_title_words: Positive
-    min_abstract_words: Positive
+    min_title_words: Words
+    min_abstract_words: Words
     labels_by: LabelOrigin
     pairing: Literal["same_category", "title_abstract"]
     per_category: Positive

@@ -11,8 +11,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
-from scholar.corpora.arxiv import ID, WITHDRAWN, Record, mend_id, open_snapshot
+from scholar.corpora.arxiv import ID, WITHDRAWN, Record, Words, mend_id, open_snapshot
 from scholar.errors import DataError
 from scholar.records import Counts
 from scholar.splits import sample
@@ -62,6 +63,14 @@ LINES = [
     record("0705.0014", None),
     {key: value for key, value in record("0705.0015").items() if key != "categories"},
     record("0705.0016", title=5),
+    record("0705.0017", ["cs.CL", "cs.LG"]),
+    record("0705.0018", []),
+    record("0705.0019", {"first": "cs.CL"}),
+    record("0705.0020", True),
+    record("0705.0021", -3),
+    record("0705.0022", abstract=f"{ABSTRACT} This paper\n  has been\n  withdrawn."),
+    record("0705.0023", abstract=f"{ABSTRACT} This submission has been removed by\n  arXiv admins."),
+    record("0705.0024", abstract=f"{ABSTRACT} The submission is\tremoved\r\nby arXiv."),
     record("1501.00001", "cs.LG"),
     {"arxiv_id": "1501.00002", **{k: v for k, v in record("", "cs.LG").items() if k != "id"}},
 ]
@@ -96,6 +105,8 @@ def loop(lines: list[str]) -> tuple[dict[str, tuple[str, str]], Counter[str]]:
             reason = "records with a title under 1 words"
         elif len(abstract.split()) < 10:
             reason = "records with an abstract under 10 words"
+        elif not isinstance(row.get("categories"), str | None):
+            reason = "records whose categories are no text"
         elif not categories[0]:
             reason = "records without a category"
         else:
@@ -125,7 +136,7 @@ def test_counts_are_those_of_a_plain_loop(tmp_path: Path) -> None:
     assert {r.id: (r.categories[0], r.title) for r in records} == kept
     assert [r.id for r in records] == list(kept)
     assert +counts.dropped == dropped
-    assert set(dropped.values()) - {0} and len(dropped) == 8  # each reason is met
+    assert set(dropped.values()) - {0} and len(dropped) == 9  # each reason is met
     assert counts.read["records"] == len(LINES) - 1 == len(kept) + sum(dropped.values())
     assert counts.read["ids mended"] == 6
     assert "Money" in records[[r.id for r in records].index("0705.0004")].abstract
@@ -170,8 +181,34 @@ def test_most_frequent_categories(tmp_path: Path) -> None:
             snapshot.sample_each(["a.X", "e.X"], 1, 42, "x")
 
 
+def test_more_may_be_drawn_than_a_million(tmp_path: Path) -> None:
+    folder = write_snapshot(tmp_path, [record("0704.0001"), record("0704.0002", "math.AG")])
+    with open_snapshot(folder, 1, 10, Counts()) as snapshot:
+        assert snapshot.sample(2 * 10**6, 42, "x") == {"0704.0001", "0704.0002"}
+        assert snapshot.sample_each(["cs.CL"], 2 * 10**6, 42, "x") == {"cs.CL": ["0704.0001"]}
+
+
+def test_categories_as_a_list_of_parquet(tmp_path: Path) -> None:
+    pq.write_table(pa.Table.from_pylist([record("0704.0001", ["cs.CL"])]), tmp_path / "a.parquet")
+    records, counts = read(tmp_path)
+    assert (records, counts.dropped["records whose categories are no text"]) == ([], 1)
+
+
+@pytest.mark.parametrize(("words", "kept"), [(999, 1), (1000, 1), (1001, None)])
+def test_least_words(tmp_path: Path, words: int, kept: int | None) -> None:
+    folder = write_snapshot(tmp_path, [record("0704.0001", abstract="word " * 1000)])
+    adapter = TypeAdapter(Words)
+    if kept is None:
+        with pytest.raises(ValidationError, match="less than or equal to 1000"):
+            adapter.validate_python(words)
+    else:
+        with open_snapshot(folder, 1, adapter.validate_python(words), Counts()) as snapshot:
+            assert snapshot.size == kept
+
+
 def test_every_format_reads_the_same(tmp_path: Path) -> None:
     good = [line for line in LINES if isinstance(line, dict) and "id" in line and isinstance(line["title"], str)]
+    good = [line for line in good if isinstance(line.get("categories"), str | None)]
     good = [line | {"id": str(line["id"]), "categories": line.get("categories")} for line in good]
     expected = read(write_snapshot(tmp_path / "plain", good))
     write_snapshot(tmp_path / "several", good[:7], "a.json")
@@ -224,6 +261,11 @@ def test_ids(given: str, meant: str | None) -> None:
         ("(Withdrawn)", True),
         ("This submission has been removed by arXiv administrators", True),
         ("The MANUSCRIPT is withdrawn", True),
+        ("This paper has been withdrawn\n  by the author", True),
+        ("This\n  paper has\n  been\n  withdrawn", True),
+        ("This article was removed\n  by arXiv", True),
+        ("This article was removed by\n\n  arXiv", True),
+        ("This paper\n\u00a0withdrawn", False),  # a space that no wrapping makes
         ("A film is withdrawn from a cinema.", False),
         ("We study withdrawals; the drawn lines are withdrawn later.", False),
     ],

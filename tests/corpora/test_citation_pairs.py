@@ -31,6 +31,20 @@ def read(folder: Path, text: str, label: dict[str, str], counts: Counts | None =
             [("Smith and Jones", "b"), ("Smith", "a")],
             {"citations inside another": 1},
         ),
+        (
+            "Smith 2001a, Smith 2001 and [10] of 10: 1 or 21",
+            {"Smith 2001": "a", "1": "b", "0": "c"},
+            [("Smith 2001", "a"), ("1", "b")],
+            {"citations that the text does not have": 1},
+        ),
+        ("Naïve Bay, Bayé, Bay_ and xBay", {"Bay": "a"}, [("Bay", "a")], {}),
+        ("x[1]y", {"[1]": "a"}, [("[1]", "a")], {}),  # a bracket ends at itself
+        (
+            "Smith 20011 Smith",
+            {"Smith 2001": "a", "Smith": "b"},
+            [("Smith", "b"), ("Smith", "b")],
+            {"citations that the text does not have": 1},
+        ),
         ("(a+b)*[1] is (a+b)", {"(a+b)": "a"}, [("(a+b)", "a"), ("(a+b)", "a")], {}),
         ("Nothing.", {"[1]": "a"}, [], {"citations that the text does not have": 1}),
         ("Nothing.", {"": "a"}, [], {"citations that the text does not have": 1}),
@@ -53,7 +67,7 @@ def test_an_entry_is_its_abstract_else_its_title(tmp_path: Path) -> None:
         "c": {},
     }
     passage = read_passage(write_pair(tmp_path, 7, "As [1].", {"[1]": "a"}, bibliography), Counts())
-    assert passage.id == f"{tmp_path.name}/7"
+    assert passage.id == "7"
     assert {id_: entry.title for id_, entry in passage.paper.bibliography.items()} == {
         "a": "One title",
         "b": "Of stones",
@@ -83,6 +97,10 @@ def test_no_bibliography_is_counted(tmp_path: Path) -> None:
         ("in", b'{"text": "a",\n"bib_entries": {"a"', r"0\.in:2: not valid JSON \(Expecting ':' delimiter\); the file"),
         ("label", b"", r"0\.label:1: not valid JSON"),
         ("in", b'{"text": "\xe9"}', r"0\.in: not UTF-8"),
+        ("in", b'{"text": "a \\uD83D b", "bib_entries": {}}', r"0\.in: no text \('utf-8' codec"),
+        ("in", b'{"text": "", "bib_entries": {"a": {"title": "\\udc00"}}}', r"0\.in: no text"),
+        ("in", b'{"text": "\xed\xa0\x80", "bib_entries": {}}', r"0\.in: not UTF-8"),
+        ("label", b'{"correct_citation": {"\\ud800": "a"}}', r"0\.label: no text"),
         ("in", b'{"bib_entries": {}}', r"0\.in: it or its label is not of this form: KeyError at 'text'"),
         ("in", b'{"text": 5, "bib_entries": {}}', r"0\.in: .* TypeError at a value that should be text: 5"),
         ("in", b'{"text": "", "bib_entries": []}', r"0\.in: it or its label"),
@@ -114,7 +132,7 @@ def test_work_comes_in_the_order_of_the_numbers(tmp_path: Path) -> None:
     (tmp_path / "set/notes.txt").touch()
     counts = Counts()
     made = list(work_through(tmp_path / "set", note, counts))
-    assert made == [told for n in range(count) if n != 1 for told in (f"set/{n}", f"text {n}")]
+    assert made == [told for n in range(count) if n != 1 for told in (f"{n}", f"text {n}")]
     assert counts.read["notes"] == counts.read["texts"] == count - 1
     assert +counts.dropped == {"texts without a label": 1, "labels without a text": 1}
 
@@ -131,7 +149,7 @@ def test_a_consumer_that_stops_leaves_no_process(tmp_path: Path) -> None:
     for number in range(5 * STRETCH):
         write_pair(tmp_path, number, "text", {})
     some: Any = work_through(tmp_path, note, Counts())
-    assert next(some) == f"{tmp_path.name}/0"
+    assert next(some) == "0"
     some.close()
 
 

@@ -12,14 +12,15 @@ from scholar.corpora.conll import Tagging, read_sentences
 from scholar.errors import DataError
 from scholar.records import Counts
 
-Sentence = tuple[int | str, list[str], list[str]]
+Sentence = tuple[int | str | None, list[str], list[str]]
 Mentions = list[tuple[int, str]]  # tokens and type of each, "" for none
+TYPES = ["A", "B"]
 
 
 def read(folder: Path, text: str, tagging: Tagging = "iob2", counts: Counts | None = None) -> list[Sentence]:
     """The sentences of a file of this text."""
     (folder / "a.txt").write_bytes(text.encode())
-    return list(read_sentences(folder / "a.txt", tagging, Counts() if counts is None else counts))
+    return list(read_sentences(folder / "a.txt", tagging, TYPES, Counts() if counts is None else counts))
 
 
 def write_tags(mentions: Mentions, tagging: str) -> list[str]:
@@ -100,7 +101,14 @@ def test_iob1_is_read_as_conlleval_does(folder: Path, tags: list[str]) -> None:
 
 @pytest.mark.parametrize("text", ["a O\r\nb B-A\r\n\r\nc O\r\n", "a\tO\nb\tB-A\n\nc\tO", "\ufeffa O\nb B-A\n \nc O\n"])
 def test_line_ends_and_separators(tmp_path: Path, text: str) -> None:
-    assert read(tmp_path, text) == [(0, ["a", "b"], ["O", "B-A"]), (0, ["c"], ["O"])]
+    assert read(tmp_path, text) == [(None, ["a", "b"], ["O", "B-A"]), (None, ["c"], ["O"])]
+
+
+@pytest.mark.parametrize("separator", ["\t", " "])
+def test_other_white_space_is_of_the_token(tmp_path: Path, separator: str) -> None:
+    tokens = ["10\u00a0mg", "\u2009x", "a\u3000b\x85", "a b"][: 4 if separator == "\t" else 3]
+    text = "".join(f"{token}{separator}NN{separator}O\n" for token in tokens)
+    assert read(tmp_path, f"{text}\u00a0 \t\nc O\n") == [(None, tokens, ["O"] * len(tokens)), (None, ["c"], ["O"])]
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "-DOCSTART-\n"])
@@ -111,6 +119,10 @@ def test_no_sentences(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "line", "expected"),
     [
+        ("a O\n\tO\n", 2, "a token and its tag were expected, got '\tO'"),
+        ("a\tO\n\u00a0\tO\n", 2, "a token and its tag were expected, got '\u00a0\tO'"),
+        ("a\tO\nb\t\n", 2, "a token and its tag were expected, got 'b'"),
+        ("a O\n\nb O\nc B-C\n", 4, "type 'C' is not in types ['A', 'B']"),
         ("a O\nb\n", 2, "a token and its tag were expected, got 'b'"),
         ("a O\nb I-A\n", 2, "tag 'I-A' after 'O' is not IOB2"),
         ("a B-B\nb I-A\n", 2, "tag 'I-A' after 'B-B' is not IOB2"),
@@ -158,7 +170,7 @@ def test_bc5cdr(repo: Path, name: str, mentions: int) -> None:
     if not file.is_file():
         pytest.skip(f"{file}: the real file is not there")
     counts = Counts()
-    sentences = list(read_sentences(file, "iob1", counts))
+    sentences = list(read_sentences(file, "iob1", ["Entity"], counts))
     assert len(sentences) == {"train": 3942, "dev": 3949, "test": 4139}[name]
     assert counts.read["documents"] == len({document for document, _, _ in sentences}) == 500
     assert +counts.dropped == {}
@@ -177,10 +189,10 @@ def _lines(file: Path) -> list[str]:
 
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"a\.txt: no such file"):
-        list(read_sentences(tmp_path / "a.txt", "iob2", Counts()))
+        list(read_sentences(tmp_path / "a.txt", "iob2", TYPES, Counts()))
 
 
 def test_file_in_another_encoding(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes("Größe O\n".encode("latin-1"))
     with pytest.raises(DataError, match=r"a\.txt:1: not UTF-8"):
-        list(read_sentences(tmp_path / "a.txt", "iob2", Counts()))
+        list(read_sentences(tmp_path / "a.txt", "iob2", TYPES, Counts()))

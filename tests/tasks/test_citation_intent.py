@@ -91,6 +91,16 @@ def test_lines_of_other_names(tmp_path: Path) -> None:
         list(TASK.read(tmp_path, settings, 42, Counts()))
 
 
+def test_a_text_that_tells_no_paper_stands_for_itself(tmp_path: Path) -> None:
+    train = [{"text": "a", "label": "method", "paper": paper} for paper in (None, "", 0, None)]
+    settings = write_lines(tmp_path, train=train, validation=train[2:3], test=train[:1])
+    settings = replace(settings, fields=replace(settings.fields, paper="paper"))
+    counts = Counts()
+    papers = [row["paper"] for _, row in TASK.read(tmp_path, settings, 42, counts)]
+    assert papers == ["train/0", "train/1", "0", "train/3", "0", "test/0"]
+    assert counts.read["texts that tell no paper"] == 4
+
+
 def test_empty_texts_are_counted_and_ids_stay(tmp_path: Path) -> None:
     train = [{"text": text, "label": "method"} for text in ("", " \n", "a")]
     counts = Counts()

@@ -287,3 +287,15 @@ def test_wrong_settings_of_folders(change: dict[str, object], told: str) -> None
         validate(TASK.settings, {**asdict(FOLDERS), **change}, "x")
     assert told in str(caught.value)
     assert validate(TASK.settings, asdict(FOLDERS), "x") == FOLDERS
+
+
+def test_folders_of_one_name_have_queries_of_their_own(tmp_path: Path) -> None:
+    write_folders(tmp_path)
+    folders = {}
+    for split, name in (("train", "train"), ("validation", "val"), ("test", "test")):
+        (tmp_path / "of" / split).mkdir(parents=True)
+        (tmp_path / name).rename(tmp_path / "of" / split / "pairs")
+        folders[split] = f"of/{split}/pairs"
+    queries = read_queries(tmp_path, replace(FOLDERS, files=Files(**folders)))
+    assert len(queries) == 3 * 2 * 4 * 2
+    assert {(key.split("/")[0], rows[0]["split"]) for key, rows in queries.items()} == {(s, s) for s in folders}

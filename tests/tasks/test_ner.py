@@ -200,9 +200,7 @@ def test_columns(tmp_path: Path) -> None:
 
 def test_columns_of_an_unknown_type(tmp_path: Path) -> None:
     settings = write_conll(tmp_path, test="a O\n\nb B-GENE\n")
-    with pytest.raises(
-        DataError, match=r"test\.txt: sentence 2: type 'GENE' is not in types \['CHEMICAL', 'DISEASE'\]"
-    ):
+    with pytest.raises(DataError, match=r"test\.txt:3: type 'GENE' is not in types \['CHEMICAL', 'DISEASE'\]"):
         list(TASK.read(tmp_path, settings, 42, Counts()))
 
 
@@ -218,7 +216,13 @@ def test_a_document_keeps_its_id_in_every_split(tmp_path: Path) -> None:
     document = "-DOCSTART- (11)\n\nSalt O\n"
     settings = write_conll(tmp_path, train=f"{document}\n-DOCSTART- (12)\n\nhelps O\n", test=document)
     rows = [(split, row["paper"]) for split, row in TASK.read(tmp_path, settings, 42, Counts())]
-    assert rows == [("train", "11"), ("train", "12"), ("validation", "validation/0"), ("test", "11")]
+    assert rows == [("train", "11"), ("train", "12"), ("validation", "validation/sentence/0"), ("test", "11")]
     files = {split: tmp_path / f"{split}.parquet" for split in SPLITS}
     with pytest.raises(DataError, match=r"paper '11' stands in train .* and in test"):
         write_splits("x", TASK, TASK.features(settings), TASK.read(tmp_path, settings, 42, Counts()), files)
+
+
+def test_a_sentence_of_no_document_stands_for_itself(tmp_path: Path) -> None:
+    settings = write_conll(tmp_path, train="-DOCSTART- O\n\na O\n\nb O\n", test="a O\n\nb O\n\n-DOCSTART- O\n\nc O\n")
+    papers = [row["paper"] for split, row in TASK.read(tmp_path, settings, 42, Counts()) if split != "validation"]
+    assert papers == ["train/1", "train/1", "test/sentence/0", "test/sentence/1", "test/1"]
