@@ -4,7 +4,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: repro test check smoke fast verify compare crash cpus readme lock clean
+.PHONY: repro test check smoke fast verify compare crash cpus fuzz readme lock clean
 
 repro: .venv/ready ## the default pipeline: models and metrics
 	python -c "import stages" # a wrong value is told before DVC removes what it would rebuild
@@ -36,6 +36,9 @@ crash: .venv/ready ## end stages at many points, repeat them, compare; writes do
 
 cpus: .venv/ready ## a short training, embeddings and an evaluation as another CPU of the same maker (qemu-user)
 	pytest -m emulated
+
+fuzz: .venv/ready ## thousands of made-up requests to the server (schemathesis)
+	pytest -m fuzzed
 
 readme: .venv/ready ## write the tables of README.md anew from params.yaml and metrics/
 	python -m scholar.readme

@@ -328,6 +328,7 @@ checks.positive_data_acceptance.enabled = false # no schema can say that an offs
 """
 
 
+@pytest.mark.fuzzed
 def test_schemathesis_finds_nothing(address: str, tmp_path: Path) -> None:
     (tmp_path / "schemathesis.toml").write_text(SETTINGS, encoding="utf-8")
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{address}/openapi.json", "--no-color"]
