@@ -118,11 +118,13 @@ def test_listings_are_reversed(tmp_path: Path, way: str) -> None:
     for name in "abcdef":
         (tmp_path / name).touch()
     (tmp_path / "stages").mkdir()
+    (tmp_path / "stages/__init__.py").touch()
     (tmp_path / "stages/tell.py").write_text(f"import os\nprint([x for x in {way} if len(x) == 1])", encoding="utf-8")
-    told = [
-        run_python(tmp_path, "-m", "stages.tell", **hook_variables(tmp_path / "watched"), SCHOLAR_LISTING=order).stdout
-        for order in ("usual", "reversed")
-    ]
+    told = []
+    for order in ("usual", "reversed"):
+        done = run_python(tmp_path, "-m", "stages.tell", **hook_variables(tmp_path / "watched"), SCHOLAR_LISTING=order)
+        assert done.returncode == 0, done.stderr
+        told.append(done.stdout)
     first, second = (line.strip("[]\n").split(", ") for line in told)
     assert len(first) == 6
     assert first == second[::-1]
