@@ -124,3 +124,17 @@ def test_the_sections_that_a_stage_reads_are_tracked(name: str) -> None:
         read |= {"runtime"}
     shared = {"training"} if "runs" in read else set()  # its values become those of the runs
     assert {param.split(".")[0] for param in body["params"]} == read | shared
+
+
+def test_every_file_of_numbers_is_drawn_once() -> None:
+    pictures: dict[str, dict[str, str | list[str]]] = {}
+    for picture in read_yaml(ROOT / "dvc.yaml")["plots"]:
+        pictures |= picture
+    assert not any("plots" in stage.get("do", stage) for stage in STAGES.values())
+    files = sorted((ROOT / "metrics/plots").glob("*/*.csv"))
+    assert {file.parent.relative_to(ROOT).as_posix() for file in files} == set(pictures)
+    for file in files:
+        columns = set(file.read_text(encoding="utf-8").partition("\n")[0].split(","))
+        picture = pictures[file.parent.relative_to(ROOT).as_posix()]
+        drawn = {str(picture["x"]), *([picture["y"]] if isinstance(picture["y"], str) else picture["y"])}
+        assert drawn <= columns, file
