@@ -4,7 +4,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: repro test check smoke fast verify compare crash cpus fuzz readme lock clean
+.PHONY: help repro test check smoke fast verify compare crash cpus fuzz readme lock clean
 
 repro: .venv/ready ## the default pipeline: models and metrics
 	python -c "import stages" # a wrong value is told before DVC removes what it would rebuild
@@ -28,8 +28,8 @@ fast: .venv/ready ## the whole pipeline with this machine's own instructions and
 verify: .venv/ready ## everything anew in other surroundings, each hash compared with dvc.lock; or STAGES=..., PROFILE=smoke
 	python -m scholar.verify $(STAGES) $(if $(PROFILE),--profile $(PROFILE))
 
-compare: .venv/ready ## what changed since another revision, with verdicts: make compare REV=main
-	python -m scholar.compare $(REV)
+compare: .venv/ready ## what changed since another revision, with verdicts; REV=main unless told
+	python -m scholar.compare $(or $(REV),main)
 
 crash: .venv/ready ## end stages at many points, repeat them, compare; writes docs/kill_points.md
 	python -m tests.crash
@@ -58,5 +58,8 @@ lock: .venv/ready ## compile requirements.txt from pyproject.toml
 	$(BIN)/pip install -q --disable-pip-version-check --no-deps --config-settings editable_mode=compat -e .
 	touch $@
 
-clean: ## forget the environment and everything that is not tracked by git or DVC
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
+
+clean: ## remove the environment, build/ and checkpoints/
 	rm -rf .venv build checkpoints

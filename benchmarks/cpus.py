@@ -32,10 +32,11 @@ COLUMNS: list[Column] = [
     *((cpu, level) for level in ("portable", "amd64") for cpu in (None, "EPYC", "Haswell")),
 ]
 REPORT = Path("docs/cpus.md")
-HEADING = f"""# The same input on other CPUs
+HEADING = f"""# Bit equality across CPUs
 
-Eight digits of the hash of each result, a process per column (`python -m benchmarks.cpus`). This machine is an AMD EPYC
-with AVX-512 (Zen 4); EPYC (Zen 1) and Haswell (Intel) are imitated by {QEMU}. Below stands what differs from this one.
+Eight digits of the hash of each result, a process per column (`python -m benchmarks.cpus`). The reference, *this
+machine*, is an AMD EPYC with AVX-512 (Zen 4); EPYC (Zen 1) and Haswell (Intel) are imitated by {QEMU}. Under the
+table: the operations whose hash differs from the reference at the same level.
 """
 log = logging.getLogger(__name__)
 Operations = dict[str, Callable[[], Any]]

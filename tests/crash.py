@@ -45,7 +45,7 @@ from tests.fixtures.kill_points import POINTS, TRAINED, Where, write_everything
 from tests.fixtures.tiny_bert import write_tiny_bert
 from tests.test_pipeline import kill_repro, make_repository, outputs, repro
 
-HEAD = """# Ended and repeated
+HEAD = """# Interrupting and resuming
 
 Written by `make crash`: in a tiny experiment, each stage that prepares, trains, evaluates or indexes was ended at the
 point given, then repeated, and every file in its folder compared with that of a stage left alone. *Steps done* are
