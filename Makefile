@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 .PHONY: help repro test check smoke fast verify compare crash cpus fuzz readme lock clean
 
 repro: .venv/ready ## the default pipeline: models and metrics
-	python -c "import stages" # a wrong value is told before DVC removes what it would rebuild
+	python -m scholar.check # a wrong value is told before DVC removes what it would rebuild
 	dvc repro
 
 test: check ## checks, then all tests

@@ -22,7 +22,7 @@ from typing import Any
 from tabulate import tabulate
 
 from scholar.errors import ScholarError, run
-from scholar.params import Runtime
+from scholar.params import Runtime, choose
 from scholar.runtime import LEVELS, configure, start
 
 QEMU = "qemu-x86_64"
@@ -241,15 +241,19 @@ def digest(value: Any) -> str:
 
 
 def hash_here(runtime: Runtime, names: list[str]) -> dict[str, str]:
-    """Operation -> hash in this process, of those named or of all."""
+    """Operation -> hash in this process, of those named or of all.
+
+    Raises:
+        ParamsError: there is no operation of a name.
+    """
     configure(runtime)
     start(runtime, seed=1)
     import torch
 
     with tempfile.TemporaryDirectory() as folder:
-        known = stages(runtime, Path(folder)) | ({} if names else kernels() | libraries(runtime))
+        known = stages(runtime, Path(folder)) | kernels() | libraries(runtime)
         found = {}
-        for name in names or known:
+        for name in [choose("operation", name, list(known)) for name in names] or known:
             torch.manual_seed(1)
             found[name] = digest(known[name]())
             log.info("%s: %s", name, found[name])  # a column takes minutes
@@ -289,7 +293,10 @@ def describe(columns: dict[Column, dict[str, str]]) -> str:
 
 
 def main() -> None:
-    """Hash every operation in every column; with --here only in this process, printed as JSON."""
+    """Hash every operation in every column, and write the report; those named are only told.
+
+    With --here only in this process, printed as JSON.
+    """
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--here", metavar="LEVEL", choices=list(LEVELS), help="only in this process, printed as JSON")
     parser.add_argument("names", nargs="*", metavar="OPERATION", help="all if left out")
@@ -303,6 +310,8 @@ def main() -> None:
         columns = dict(zip(COLUMNS, found, strict=True))
     table = describe(columns)
     log.info("%s", table)
+    if arguments.names:
+        return
     from scholar.records import write_text  # loads numpy, which --here must not do before the caps are set
 
     write_text(f"{HEADING}\n{table}\n", REPORT)

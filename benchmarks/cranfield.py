@@ -9,7 +9,7 @@ from pathlib import Path
 
 from scholar.errors import run
 from scholar.params import choose, load_params
-from scholar.runtime import configure, device, start
+from scholar.runtime import configure, device, for_reading, start
 
 
 def main() -> None:
@@ -34,17 +34,20 @@ def main() -> None:
     ids = [document["id"] for document in documents]
     texts = [document_text(document, ["title", "abstract"]) for document in documents]
     asked = [query["query"] for query in queries]
-    depth = min(params.search.depth, len(ids))
+    depth = min(params.search.depth + 1, len(ids))  # one more, since the paper of the question itself is passed over
     ranked = {"bm25": bm25_ranking(asked, texts, depth)}
     for system, folder in {"untuned": Path(retriever.encoder), "model": Path("models", arguments.retriever)}.items():
-        encoder = load_encoder(folder, arguments.max_tokens, device(params.runtime))
+        encoder = for_reading(load_encoder(folder, arguments.max_tokens, device(params.runtime)), params.runtime)
         cut = count_cut(encoder, [*asked, *texts])
         vectors = embed(encoder, texts, params.search.batch_size)
         ranked[system] = top(embed(encoder, asked, params.search.batch_size) @ vectors.T, depth)[0]
     ranked["hybrid"] = fuse([ranked["bm25"], ranked["model"]], params.search.fusion_constant, depth, len(ids))[0]
     qrels = {query["id"]: dict(zip(query["relevant"], query["gains"], strict=True)) for query in queries}
     lists = {
-        s: {q["id"]: [ids[i] for i in best if i >= 0] for q, best in zip(queries, ranked[s], strict=True)}
+        s: {
+            q["id"]: [ids[i] for i in best if i >= 0 and ids[i] != q["own"]][: params.search.depth]
+            for q, best in zip(queries, ranked[s], strict=True)
+        }
         for s in ranked
     }
     scores = {system: mean_scores(retrieval_scores(qrels, found)) for system, found in lists.items()}

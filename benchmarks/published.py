@@ -12,21 +12,24 @@ import subprocess
 import sys
 from pathlib import Path
 from statistics import mean, stdev
+from typing import Any
 
 from tabulate import tabulate
 
 from scholar.errors import ScholarError, run
-from scholar.params import PARAMS, choose, load_params, read_yaml
-from scholar.profile import PROFILES, apply_overlay, copy_repository
+from scholar.params import PARAMS, choose, load_params
+from scholar.profile import PROFILES, apply_overlay, copy_repository, read_profile
 from scholar.readme import replace_block
 from scholar.records import write_json, write_text
 from scholar.seeds import find_experiments
-from scholar.tables import NAMES
+from scholar.tables import NAMES as TABLE_NAMES
 
 PROFILE = PROFILES / "published_small.yaml"
 FOLDER = Path("../papertrail-published")  # beside this repository, so that ../shared/data is the same folder
 RESULTS = Path("benchmarks/published.json").resolve()
 DOCUMENT = Path("docs/published.md").resolve()
+Views = dict[str, dict[str, dict[str, list[float]]]]
+NAMES = {**TABLE_NAMES, "f1": "F1"}  # of mentions, or of the interesting papers
 SHOWN = (
     *("macro_f1", "accuracy", "f1", "precision", "recall", "average_precision", "mrr"),
     *("pair_accuracy", "pair_precision", "pair_recall", "pair_f1", "ndcg@10", "recall@100"),
@@ -40,7 +43,7 @@ def main() -> None:
     asked = parser.parse_args().models
     cache = str(Path(".dvc/cache").resolve())  # it may have the sources already
     copy_repository(Path(), FOLDER)
-    apply_overlay(read_yaml(PROFILE), FOLDER / PARAMS)
+    apply_overlay(read_profile(PROFILE), FOLDER / PARAMS)
     os.chdir(FOLDER)
     params = load_params()
     known = [*params.runs, *params.retrievers]
@@ -57,7 +60,7 @@ def main() -> None:
         if seeds:
             _run(sys.executable, "-m", "scholar.seeds", name)
             revisions = [find_experiments()[f"{name}-seed-{seed}"] for seed in seeds]
-        results[name] = {"seeds": seeds or [params.seed_of(params.trained[name])], "test": collect(name, revisions)}
+        results[name] = {"seeds": seeds or [params.seed_of(params.trained[name])], "views": collect(name, revisions)}
         write_json(results, RESULTS)
         write_text(replace_block(DOCUMENT.read_text(encoding="utf-8"), "measured", tabulate_results(results)), DOCUMENT)
 
@@ -67,30 +70,35 @@ def _run(*command: str) -> None:
         raise ScholarError(f"{' '.join(command)} failed in {FOLDER}; its messages stand above")
 
 
-def collect(name: str, revisions: list[str]) -> dict[str, dict[str, list[float]]]:
-    """System -> score -> its value at each revision, on the test split or its first view."""
-    collected: dict[str, dict[str, list[float]]] = {}
+def collect(name: str, revisions: list[str]) -> Views:
+    """View of the test split -> system -> score -> its value at each revision."""
+    collected: Views = {}
     for revision in revisions:
         shown = f"{revision}:metrics/evaluate/{name}.json"
         told = subprocess.run(["git", "show", shown], capture_output=True, check=True, text=True).stdout
-        for system, scores in sorted(next(iter(json.loads(told).values())).items()):
-            for score in SHOWN if isinstance(scores, dict) else ():
-                if score in scores and not (score == "macro_f1" and "f1" in scores):  # of mentions they are one
-                    collected.setdefault(system, {}).setdefault(score, []).append(scores[score])
+        for view, systems in json.loads(told).items():
+            for system, scores in sorted(systems.items()):
+                for score in SHOWN if isinstance(scores, dict) else ():
+                    if score in scores and not (score == "macro_f1" and "f1" in scores):  # of mentions they are one
+                        lists = collected.setdefault(view, {}).setdefault(system, {})
+                        lists.setdefault(score, []).append(scores[score])
     return collected
 
 
-def tabulate_results(results: dict[str, dict[str, dict[str, dict[str, list[float]]]]]) -> str:
-    """A row per model and system: mean over the seeds, with the standard deviation of what moves with them."""
+def tabulate_results(results: dict[str, Any]) -> str:
+    """A row per model, view and system: mean over the seeds, with the standard deviation of what moves with them."""
     rows = []
     for name, result in results.items():
-        for system, scores in result["test"].items():
-            told = [
-                f"{NAMES.get(score, score)} {mean(values):.3f}"
-                + (f" ± {stdev(values):.3f}" if len(set(values)) > 1 else "")
-                for score, values in scores.items()
-            ]
-            rows.append([name, NAMES.get(system, system), len(result["seeds"]), ", ".join(told)])
+        views: Views = result["views"]
+        for view, systems in views.items():
+            shown = name if len(views) == 1 else f"{name}, {view}"
+            for system, scores in systems.items():
+                told = [
+                    f"{NAMES.get(score, score)} {mean(values):.3f}"
+                    + (f" ± {stdev(values):.3f}" if len(set(values)) > 1 else "")
+                    for score, values in scores.items()
+                ]
+                rows.append([shown, NAMES.get(system, system), len(result["seeds"]), ", ".join(told)])
     return tabulate(rows, ["model", "system", "seeds", "test scores, mean ± standard deviation over seeds"], "github")
 
 

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import shtab
 
 from scholar.ask.commands import COMMANDS, Command, read_documents, read_titles
-from scholar.errors import DataError, run
+from scholar.errors import DataError, MachineError, ScholarError, run
 from scholar.params import Params, load_params
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def answer_command() -> None:
-    """Understand the command line, then ask or serve.
+    """Understand the command line, then ask or serve; Ctrl-C and SIGTERM end either, and no checkpoint is spoken of.
 
     Raises:
         DataError: a word of it is not UTF-8.
@@ -50,16 +50,25 @@ def answer_command() -> None:
         if re.search("[\ud800-\udfff]", given):  # what Python makes of such bytes; no tokenizer takes it
             raise DataError(f"argument {number}: not UTF-8 ({given!a}); convert the text, or rename the file")
     arguments = build_parser().parse_args()
-    if arguments.command == "serve":
-        from scholar.ask.server import main as serve
+    try:
+        if arguments.command == "serve":
+            from scholar.ask.server import main as serve
 
-        serve(arguments.host, arguments.port)
-    else:
-        ask(COMMANDS[arguments.command], arguments)
+            serve(arguments.host, arguments.port)
+        else:
+            ask(COMMANDS[arguments.command], arguments)
+    except KeyboardInterrupt:
+        sys.exit("interrupted")
 
 
 def ask(command: Command, arguments: argparse.Namespace) -> None:
-    """Read the input, load a model, answer, write: JSON lines, or a table for people."""
+    """Read the input, load a model, answer, write: JSON lines, or a table for people.
+
+    Raises:
+        MachineError: standard output is closed.
+    """
+    if sys.stdout is None:
+        raise MachineError("standard output is closed, so that no answer can be written; open it, or redirect it")
     subjects, inputs = command.read(arguments, list(read_inputs(arguments, command.unit)))
     with opened(arguments.rev, command.task, arguments.run) as (params, root):
         from scholar.ask.models import about, load
@@ -81,10 +90,16 @@ def ask(command: Command, arguments: argparse.Namespace) -> None:
 
 @contextmanager
 def opened(revision: str | None, task: str, name: str | None) -> Iterator[tuple[Params, Path]]:
-    """Parameters and folder of the workspace, or of another revision, whose files are gone afterwards."""
+    """Parameters and folder of the workspace, or of another revision, whose files are gone afterwards.
+
+    Raises:
+        ScholarError: the revision is empty.
+    """
     if revision is None:
         yield load_params(), Path()
         return
+    if not revision.strip():
+        raise ScholarError("the revision is empty; give a branch, tag, commit or experiment, or leave --rev out")
     with TemporaryDirectory(prefix="papertrail-") as folder:
         from scholar.ask.revision import fetch_model
 
@@ -96,6 +111,7 @@ def read_inputs(arguments: argparse.Namespace, unit: str) -> Iterator[tuple[str,
 
     Raises:
         DataError: a file is missing or not UTF-8, or there is no text in it.
+        MachineError: standard input is to be read and closed.
     """
     from scholar.ask.bibliography import decode, read_text
 
@@ -104,9 +120,11 @@ def read_inputs(arguments: argparse.Namespace, unit: str) -> Iterator[tuple[str,
     if not named:
         yield from ((f"text {number}", text) for number, text in enumerate(arguments.inputs, start=1))
     if not files and not arguments.inputs:
-        if sys.stdin.isatty():
+        if sys.stdin and sys.stdin.isatty():
             arguments.parser.error("nothing to read: name it, or pipe it to standard input")
         files = [Path("-")]
+    if Path("-") in files and sys.stdin is None:
+        raise MachineError("standard input is closed, so that no text can be read; open it, or name a file")
     for file in files:
         place = "standard input" if file == Path("-") else str(file)
         content = decode(sys.stdin.buffer.read(), place) if file == Path("-") else read_text(file)

@@ -16,7 +16,7 @@ from dvc.repo import Repo
 from tabulate import tabulate
 
 from scholar.comparison import MODEL, Difference, compare, holm, verdict
-from scholar.errors import DataError, run
+from scholar.errors import DataError, ScholarError, run
 from scholar.params import Params, load_params
 from scholar.records import write_text
 from scholar.revisions import list_predictions, open_revision, read_predictions
@@ -70,8 +70,10 @@ def find_changes(revision: str, params: Params) -> Changes:
     """Compare a revision with the workspace.
 
     Raises:
-        ScholarError: git knows no such revision.
+        ScholarError: it is empty, or git knows no such revision.
     """
+    if not revision.strip():  # git and DVC would take the workspace
+        raise ScholarError("the revision is empty; give a branch, tag, commit or experiment")
     old, new = open_revision(revision), open_revision(None)
     before = list_predictions(old)
     with Repo() as repo:

@@ -41,7 +41,7 @@ def compare(before: Sequence[Row], after: Sequence[Row], metric: str, evaluation
     Args:
         before, after: predictions of the same rows.
         metric: a key of `read_samples`.
-        evaluation: replicates, level and power.
+        evaluation: replicates, swaps, level and power.
         seed: of all draws.
 
     Raises:
@@ -66,7 +66,7 @@ def compare(before: Sequence[Row], after: Sequence[Row], metric: str, evaluation
         effect=float(new.score(once)[0] - old.score(once)[0]),
         low=low,
         high=high,
-        p=swap_test(old, new, evaluation.replicates, seed),
+        p=swap_test(old, new, evaluation.swaps, seed),
         smallest=float(reach * np.nanstd(scores)),
     )
 
@@ -87,7 +87,7 @@ def verdict(numbers: Mapping[str, float], level: float) -> str:
     """The plain word for a comparison, from its effect, p_holm and smallest."""
     if numbers["p_holm"] <= 1 - level:
         return "better" if numbers["effect"] > 0 else "worse"
-    return f"no difference seen (could have shown about {numbers['smallest']:.3f})"
+    return f"no difference seen (one test alone could have shown about {numbers['smallest']:.3f})"
 
 
 Trained = Run | Retriever | Summarizer
@@ -102,7 +102,7 @@ def compare_all(
     Args:
         tables: name -> view -> system -> predictions.
         trained: name -> its parameters.
-        evaluation: replicates, level and power.
+        evaluation: replicates, swaps, level and power.
         seed: of all draws.
 
     Returns:

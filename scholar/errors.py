@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
-INTERRUPTED = "interrupted: the newest checkpoint stays, `dvc repro` goes on from it"
+INTERRUPTED = "interrupted; repeat the command, a training goes on from its newest checkpoint"
 TALKATIVE = ("absl", "faiss.loader", "sentence_transformers")  # libraries whose progress reports are no news
 
 

@@ -5,6 +5,7 @@ result. Values that all runs share stand once under `training`; what a run's own
 """
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -36,7 +37,24 @@ def _check_inside(path: str) -> str:
     return path
 
 
+def _check_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+        raise ValueError("a name of letters a to z, digits, '_', '.' and '-' was expected, a letter or digit first")
+    return name
+
+
+def _check_pattern(given: Any) -> Any:
+    try:
+        re.compile(given if isinstance(given, str) else "|".join(given))
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from None
+    return given
+
+
 RelativePath = Annotated[str, AfterValidator(_check_inside)]
+Name = Annotated[str, AfterValidator(_check_name)]  # becomes part of paths and commands
+Pattern = Annotated[str, AfterValidator(_check_pattern)]
+Patterns = Annotated[list[str], Field(min_length=1), AfterValidator(_check_pattern)]  # one of them fits
 
 
 @strict
@@ -286,12 +304,13 @@ class Evaluation:
     """How models are read and scored; touching it never retrains."""
 
     batch_size: Positive
-    views: dict[str, Annotated[dict[str, Annotated[list[str], Field(min_length=1)]], Field(min_length=1)]]
+    views: dict[str, Annotated[dict[Name, Annotated[list[str], Field(min_length=1)]], Field(min_length=1)]]
     calibration_bins: Positive
     plot_points: Positive
     most_wrong: NotNegative
     temperature: Literal["none", "validation"]
     replicates: Annotated[int, Field(ge=100)]
+    swaps: Annotated[int, Field(ge=100)]
     level: Rate
     power: Rate
 
@@ -321,17 +340,17 @@ class Params:
     seed: Seed
     runtime: Runtime
     trackers: list[Literal["tensorboard", "dvclive", "wandb"]]
-    sources: dict[str, Source]
-    datasets: dict[str, dict[str, Any]]
+    sources: dict[Name, Source]
+    datasets: dict[Name, dict[str, Any]]
     leakage: Leakage
     pretraining: Pretraining
     training: dict[str, Any]
-    runs: dict[str, Run]
+    runs: dict[Name, Run]
     evaluation: Evaluation
-    retrievers: dict[str, Retriever]
+    retrievers: dict[Name, Retriever]
     search: Search
-    indexes: dict[str, Index]
-    summarizers: dict[str, Summarizer]
+    indexes: dict[Name, Index]
+    summarizers: dict[Name, Summarizer]
     generation: Generation
     seed_studies: dict[str, Annotated[list[Seed], Field(min_length=2)]]
 
@@ -381,6 +400,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         json.dumps(raw)
     except (TypeError, ValueError) as error:  # YAML knows dates, sets and bytes; `2020-01-01` is one of them
         raise ParamsError(f"{path}: only text, numbers, lists and mappings are read; use quotes ({error})") from None
+    if place := next(_odd_keys(raw), None):
+        raise ParamsError(f"{path}: {place}: only text is a key; use quotes")
     return raw
 
 
@@ -479,6 +500,15 @@ def _misfits(run: Run, columns: list[str]) -> Iterator[str]:
     yield from (f"'{column}' is not in the run's inputs {run.inputs}" for column in columns if column not in run.inputs)
 
 
+def _odd_keys(value: object, path: str = "") -> Iterator[str]:
+    """Where a mapping has a key that is a number, a truth value or nothing."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if not isinstance(key, str):
+                yield f"{path}{key}"
+            yield from _odd_keys(inner, f"{path}{key}.")
+
+
 def _hint(name: str, known: list[str]) -> str:
     near = get_close_matches(name, known, n=1)
     return f"; did you mean '{near[0]}'?" if near else ""
@@ -496,6 +526,8 @@ def _problems(error: ValidationError, raw: object, place: str) -> Iterator[str]:
             run = raw["runs"].get(path[1], {})  # type: ignore[index]
             path = ["training", *path[2:]] if run.get(path[2]) is shared[path[2]] else path
         message = problem["msg"][0].lower() + problem["msg"][1:]
+        if path[-1:] == ["[key]"]:
+            del path[-2:]  # the key itself is told as what was got
         if problem["type"] == "unexpected_keyword_argument":
             message = f"unknown key{_hint(name, sorted(known))}"
         elif problem["type"] in ("missing", "missing_keyword_only_argument"):

@@ -4,10 +4,11 @@
 said. A profile gives known values anew. In sections whose keys are names (NAMED below) it may also add a block under a
 new name, and `null` takes the block of a name out; anywhere else an unknown key is refused.
 
-With `--run FOLDER` params.yaml stays as it is: the repository is copied to FOLDER, the profile applied there, and the
-pipeline run in one warm process; given targets as `dvc repro` names them (`evaluate@ner-base`), these alone and what
-they need. A relative `folder` of a `local` provider is relative to the folder in which the pipeline runs, so that
-`../data` stands for the same place as here only where FOLDER is beside this repository: `--run ../NAME`.
+With `--run FOLDER` params.yaml stays as it is: the repository is copied to FOLDER (new, empty or an earlier copy), the
+profile applied there, and the pipeline run in one warm process; given targets as `dvc repro` names them
+(`evaluate@ner-base`), these alone and what they need. A relative `folder` of a `local` provider is relative to the
+folder in which the pipeline runs, so that `../data` stands for the same place as here only where FOLDER is beside this
+repository: `--run ../NAME`.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import logging
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from copy import deepcopy
 from functools import reduce
 from io import StringIO
@@ -24,13 +26,15 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from scholar.check import check
 from scholar.errors import ParamsError, ScholarError, run
-from scholar.params import PARAMS, choose, load_params, read_yaml, validate
-from scholar.task import load_task
+from scholar.params import PARAMS, choose, load_params, read_yaml
 
 log = logging.getLogger(__name__)
 
 PROFILES = Path("profiles")
+COPY = (".git/config", "dvc.yaml", ".dvc/config")  # what a copy has; .git of a worktree is a file
+RESULTS = ("metrics/", "predictions/", "dvc.lock")
 Names = dict[tuple[str, ...], dict[str, Any]]  # section, as the keys that lead there -> name -> block
 NAMED = [
     *[("sources",), ("datasets",), ("runs",), ("retrievers",), ("summarizers",), ("indexes",)],
@@ -64,14 +68,24 @@ def main() -> None:
 
 
 def read_profile(file: Path) -> dict[str, Any]:
-    """An overlay that remembers its comments and how it is written, for what it adds."""
+    """An overlay that remembers its comments and how it is written, for what it adds.
+
+    Raises:
+        ParamsError: the file is missing or no YAML mapping, or a section of it whose keys are names is no mapping.
+    """
     read_yaml(file)  # refuses what is no profile
     overlay: dict[str, Any] = FORM.load(file.read_text(encoding="utf-8"))
+    for section in NAMED:
+        given: Any = overlay
+        for depth, key in enumerate(section, start=1):
+            given = given.get(key) or {}
+            if not isinstance(given, dict):
+                raise ParamsError(f"{file}: {'.'.join(section[:depth])}: a mapping was expected, got {given!r}")
     return overlay
 
 
 def apply_overlay(overlay: dict[str, Any], file: Path) -> None:
-    """Write an overlay into a params file, keeping its comments; say each change.
+    """Write an overlay into a params file, keeping its comments; then say each change.
 
     Raises:
         ParamsError: the overlay names a value that the file does not have, or the result is not valid. The file is then
@@ -80,19 +94,23 @@ def apply_overlay(overlay: dict[str, Any], file: Path) -> None:
     values = deepcopy(overlay)
     removed, added = take_names(values, read_yaml(file))
     params = FORM.load(add_blocks(remove_blocks(file.read_text(encoding="utf-8"), removed), added))
-    _merge(params, values, "")
+    changes = list(_merge(params, values, ""))
+    gone, new = (
+        [f"{'.'.join(s)}.{name}" for s, blocks in names.items() for name in blocks] for names in (removed, added)
+    )
     part = file.with_name(file.name + ".part")
-    with part.open("w", encoding="utf-8") as stream:
-        FORM.dump(params, stream)
     try:
-        for name, block in load_params(part).datasets.items():
-            validate(load_task(str(block.get("task"))).settings, block, f"{part}: datasets.{name}")
+        with part.open("w", encoding="utf-8") as stream:
+            FORM.dump(params, stream)
+        check(load_params(part), part)
+        part.replace(file)
     except ParamsError as error:
-        part.unlink()
-        new = [f"{'.'.join(section)}.{name}" for section, blocks in added.items() for name in blocks]
         told = f"\nnew names are {', '.join(new)}; is one of them misspelt?" if new else ""
         raise ParamsError(str(error).replace(str(part), str(file)) + told) from None
-    part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
+    for change in [*(f"{name}: removed" for name in gone), *(f"{name}: added" for name in new), *changes]:
+        log.info("%s", change)
 
 
 def take_names(values: dict[str, Any], params: dict[str, Any]) -> tuple[Names, Names]:
@@ -108,12 +126,10 @@ def take_names(values: dict[str, Any], params: dict[str, Any]) -> tuple[Names, N
         for key in section:
             given, there = given.get(key) or {}, there.get(key) or {}
         for name in [name for name, block in given.items() if block is None or name not in there]:
-            place = ".".join(section)
             block = given.pop(name)
             if block is None:
-                choose(f"name of {place} in the profile:", name, list(there))
+                choose(f"name of {'.'.join(section)} in the profile:", name, list(there))
             (removed if block is None else added).setdefault(section, {})[name] = block
-            log.info("%s.%s: %s", place, name, "removed" if block is None else "added")
     return removed, added
 
 
@@ -194,38 +210,53 @@ def _form() -> YAML:
 FORM = _form()
 
 
-def _merge(params: Any, values: dict[str, Any], path: str) -> None:
+def _merge(params: Any, values: dict[str, Any], path: str) -> Iterator[str]:
     for key, value in values.items():
         choose(f"key of {path.rstrip('.') or 'params.yaml'} in the profile:", key, list(params))
         if isinstance(value, dict) and isinstance(params[key], dict):
-            _merge(params[key], value, f"{path}{key}.")
+            yield from _merge(params[key], value, f"{path}{key}.")
         elif params[key] != value:
-            log.info("%s: %s -> %s", f"{path}{key}", params[key], value)
+            yield f"{path}{key}: {params[key]} -> {value}"
             params[key] = value
 
 
 def copy_repository(root: Path, folder: Path) -> None:
-    """Copy what git tracks, or would, into a folder that is a repository of its own; its earlier outputs stay.
+    """Make a folder a copy of what git tracks, or would, and a repository of its own.
 
-    Results are left out, but for studies of seeds, which no stage makes.
+    Results are not copied, but for studies of seeds, which no stage makes. Of an earlier copy stay its results and what
+    git ignores; in the repository's own folders other files go, such as those that it had once.
+
+    Raises:
+        ScholarError: the folder is the repository itself, or holds files and is no earlier copy; nothing was written.
     """
+    if folder.resolve() == root.resolve():
+        raise ScholarError(f"{folder} is the repository itself; name a folder for a copy of it, such as build/try")
+    if folder.exists() and any(folder.iterdir()) and not all((folder / mark).exists() for mark in COPY):
+        wanted = f"a new or empty folder, or an earlier copy (with {' and '.join(COPY)}), was expected"
+        raise ScholarError(f"{folder} holds files and is no copy of this repository: {wanted}; name another folder")
+    names = _list_files(root)
+    for name in sorted(names):
+        if name.startswith("metrics/seeds/") or not name.startswith(RESULTS):
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(root / name, target)
+    if not (folder / ".git").exists():
+        subprocess.run(["git", "init", "-q", str(folder)], check=True)
+    folders = {name.partition("/")[0] for name in names if "/" in name}  # elsewhere are a user's own files
+    for name in _list_files(folder) - names:
+        if name.partition("/")[0] in folders and not name.startswith(RESULTS):
+            (folder / name).unlink()
+
+
+def _list_files(root: Path) -> set[str]:
+    """The files of a repository that git tracks, or would."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=root,
         capture_output=True,
         check=True,
     )
-    for name in sorted(listed.stdout.decode().split("\0")):
-        source, target = root / name, folder / name
-        if (
-            name
-            and source.is_file()
-            and (name.startswith("metrics/seeds/") or not name.startswith(("metrics/", "dvc.lock")))
-        ):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target)
-    if not (folder / ".git").exists():
-        subprocess.run(["git", "init", "-q", str(folder)], check=True)
+    return {name for name in listed.stdout.decode().split("\0") if name and (root / name).is_file()}
 
 
 if __name__ == "__main__":

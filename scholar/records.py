@@ -136,16 +136,27 @@ def read_rows(path: Path) -> Dataset:
     try:
         return Dataset(pq.read_table(path, memory_map=False))
     except (OSError, pa.ArrowInvalid) as error:
-        raise DataError(f"{path}: not a readable Parquet file ({error}); `dvc repro` makes it anew") from None
+        raise _unreadable(path, error) from None
 
 
 def stream_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[Row]:
     """The rows of a Parquet file, or some of their columns, with no more than a shard of them held; class names as
     numbers.
+
+    Raises:
+        DataError: there is no such file or it is not a whole Parquet file.
     """
-    with pq.ParquetFile(path, memory_map=False, pre_buffer=False) as file:  # a buffer would be the whole file
+    try:
+        file = pq.ParquetFile(path, memory_map=False, pre_buffer=False)  # a buffer would be the whole file
+    except (OSError, pa.ArrowInvalid) as error:
+        raise _unreadable(path, error) from None
+    with file:
         for shard in file.iter_batches(SHARD, columns=columns):
             yield from shard.to_pylist()
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    return DataError(f"{path}: not a readable Parquet file ({error}); `dvc repro` makes it anew")
 
 
 class Rows(Sequence[Row]):

@@ -65,6 +65,9 @@ class Ranked:
 
     def score(self, weights: Floats) -> Floats:
         """(replicates, units) how often each unit counts -> (replicates,) scores; NaN where no relevant row counts."""
+        size = max(BLOCK // len(self.unit), 1)
+        if len(weights) > size:  # a unit may have many rows
+            return np.concatenate([self.score(weights[at : at + size]) for at in range(0, len(weights), size)])
         order = np.argsort(-self.ranks, kind="stable")
         last_of_equals = np.append(np.diff(self.ranks[order]) != 0, True)
         of_rows = weights[:, self.unit[order]]  # (replicates, rows)
@@ -160,14 +163,14 @@ def interval(scores: Floats, units: int, level: float) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def swap_test(before: Any, after: Any, replicates: int, seed: int) -> float:
+def swap_test(before: Any, after: Any, swaps: int, seed: int) -> float:
     """Two-sided p of the difference in score, if the two systems could as well have changed places in any unit.
 
-    Every way of changing places is tried when there are no more than `replicates`, else so many are drawn.
+    Every way of changing places is tried when there are no more than `swaps`, else so many are drawn.
 
     Args:
         before, after: samples of the same units in the same order.
-        replicates: ways of changing places that are tried.
+        swaps: ways of changing places that are tried.
         seed: of these draws.
 
     Source: Noreen 1989 (approximate randomization); Yeh 2000, More Accurate Tests for the Statistical Significance of
@@ -188,7 +191,7 @@ def swap_test(before: Any, after: Any, replicates: int, seed: int) -> float:
         difference,
         permutation_type="samples",
         vectorized=True,
-        n_resamples=replicates,
+        n_resamples=swaps,
         batch=max(BLOCK // units, 1),
         rng=np.random.default_rng(draw(seed, "swap")),
     )

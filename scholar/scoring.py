@@ -75,21 +75,21 @@ def score(outcome: Outcome) -> Report:
 
 
 def score_entities(outcome: Outcome) -> Report:
-    """Mentions by seqeval, beside mentions memorised from the training rows."""
+    """Mentions by seqeval, beside mentions memorised from the training rows, and those told by the words around."""
     references = [p["tags"] for p in outcome.test_predictions]
     predicted = [p["predicted_tags"] for p in outcome.test_predictions]
     tokens = [row["tokens"] for row in outcome.test]
+    train_tokens = [row["tokens"] for row in outcome.train]
     train_tags = [[outcome.names[tag] for tag in row["ner_tags"]] for row in outcome.train]
-    memorised = baselines.memorised_mentions([row["tokens"] for row in outcome.train], train_tags, tokens)
-    scores = {
-        "model": metrics.entity_scores(references, predicted),
-        "memorised": metrics.entity_scores(references, memorised),
-    }
-    said = [
-        {**p, "predicted_tags": tags, "mention_probabilities": [float(tag != "O") for tag in tags]}
-        for p, tags in zip(outcome.test_predictions, memorised, strict=True)
-    ]
-    predictions = {"model": outcome.test_predictions, "memorised": said}
+    scores = {"model": metrics.entity_scores(references, predicted)}
+    predictions = {"model": outcome.test_predictions}
+    for name, tag_mentions in {"memorised": baselines.memorised_mentions, "window": baselines.window_mentions}.items():
+        tagged = tag_mentions(train_tokens, train_tags, tokens)
+        scores[name] = metrics.entity_scores(references, tagged)
+        predictions[name] = [
+            {**p, "predicted_tags": tags, "mention_probabilities": [float(tag != "O") for tag in tags]}
+            for p, tags in zip(outcome.test_predictions, tagged, strict=True)
+        ]
     wrong = [
         (sum(a != b for a, b in zip(p["tags"], p["predicted_tags"], strict=True)), row, p)
         for row, p in zip(outcome.test, outcome.test_predictions, strict=True)
@@ -144,14 +144,17 @@ def class_rows(rows: list[Row], probabilities: Any, predicted: Any) -> list[Row]
 
 
 def score_screening(outcome: Outcome) -> Report:
-    """A binary task: how well class 1 is ranked, and its scores at the threshold with the best F1 on validation."""
+    """A binary task: how well class 1 is ranked, and its scores at the threshold with the best F1 on validation.
+
+    Beside TF-IDF stands the same score for every row, which at that threshold takes everything.
+    """
     labels, validation_labels = labels_of(outcome.test), labels_of(outcome.validation)
     classes = len(outcome.names)
     train = labels_of(outcome.train)
     systems = {  # scores of class 1 on validation and on test
         "model": (probabilities_of(outcome.validation_predictions), probabilities_of(outcome.test_predictions)),
         "tfidf": (tfidf(outcome, outcome.validation), tfidf(outcome, outcome.test)),
-        "majority": tuple(baselines.majority(train, classes, n) for n in (len(validation_labels), len(labels))),
+        "everything": tuple(baselines.majority(train, classes, n) for n in (len(validation_labels), len(labels))),
     }
     scores, decided, predictions = {}, {}, {}
     for name, (validation, test) in systems.items():
@@ -277,11 +280,10 @@ def probabilities_of(predictions: list[Row]) -> Any:
 
 def tfidf(outcome: Outcome, rows: list[Row]) -> Any:
     """(rows, classes) from TF-IDF with logistic regression, trained on all inputs, shown what the model is shown."""
-    left_out = frozenset(outcome.run.inputs) - frozenset(outcome.shown)
     return baselines.tfidf_logistic(
-        [join_inputs(row, outcome.run.inputs, frozenset()) for row in outcome.train],
+        [" ".join(row[name] for name in outcome.run.inputs) for row in outcome.train],
         labels_of(outcome.train),
-        [join_inputs(row, outcome.run.inputs, left_out) for row in rows],
+        [" ".join(row[name] for name in outcome.run.inputs if name in outcome.shown) for row in rows],
         len(outcome.names),
         balanced=outcome.run.class_weights == "balanced",
         seed=outcome.seed,

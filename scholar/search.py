@@ -11,9 +11,10 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+from scholar.ask.bibliography import read_text
 from scholar.errors import DataError, run
 from scholar.params import choose, load_params
-from scholar.runtime import configure, device, start
+from scholar.runtime import configure, device, for_reading, start
 
 TOP = 5  # results of each, as published
 WIDTH = 100  # characters a line
@@ -44,7 +45,7 @@ def main() -> None:
     model = Path("models", settings.retriever)
     index = load_index(Path("data/index", arguments.index), model)
     tuned, untuned = (
-        load_encoder(folder, retriever.max_tokens, device(params.runtime))
+        for_reading(load_encoder(folder, retriever.max_tokens, device(params.runtime)), params.runtime)
         for folder in (model, Path(retriever.encoder))
     )
     if cut := count_cut(tuned, queries):
@@ -75,15 +76,9 @@ def read_queries(file: Path) -> list[str]:
     """The lines of a file that are not blank.
 
     Raises:
-        DataError: the file is missing, not UTF-8, or has no such line.
+        DataError: the file is missing, a folder, not UTF-8, or has no such line.
     """
-    try:
-        lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
-    except FileNotFoundError:
-        raise DataError(f"{file}: no such file") from None
-    except UnicodeDecodeError as error:
-        raise DataError(f"{file}: not UTF-8 ({error}); convert it first") from None
-    queries = [line for line in lines if line]
+    queries = [line.strip() for line in read_text(file).split("\n") if line.strip()]
     if not queries:
         raise DataError(f"{file}: no query; one a line was expected")
     return queries

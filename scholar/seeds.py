@@ -34,12 +34,18 @@ def main() -> None:
     studies = params.seed_studies
     if arguments.seeds:
         studies = {choose("model", arguments.name, list(params.trained)): arguments.seeds}
+    elif arguments.name in params.trained and arguments.name not in studies:
+        example = f"`python -m scholar.seeds {arguments.name} 1 2 3`"
+        raise ScholarError(f"params.yaml: seed_studies has no '{arguments.name}'; give its seeds, such as {example}")
     elif arguments.name:
         name = choose("study of seed_studies", arguments.name, list(studies))
         studies = {name: studies[name]}
     for name, seeds in studies.items():
         if len(set(seeds)) < 2:
             raise ScholarError(f"{name}: {len(set(seeds))} seed: a spread needs two; name another")
+        for seed in seeds:
+            if not 0 <= seed < 2**32:
+                raise ScholarError(f"{name}: seed {seed}: a whole number from 0 to {2**32 - 1} was expected")
     check_committed()
     for name, seeds in studies.items():
         study(name, sorted(set(seeds)), params)

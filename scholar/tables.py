@@ -21,8 +21,10 @@ NAMES = {
     "average_precision": "average precision",
     "rougeL": "ROUGE-L",
     "memorised": "memorised mentions",
+    "window": "word windows + logistic regression",
     "tfidf": "TF-IDF + logistic regression",
     "majority": "majority class",
+    "everything": "everything taken",
     "bm25": "BM25",
 }
 HEADLINES = ("average_precision", "macro_f1", "mrr", "ndcg@10", "rougeL", "f1")  # the first a model has is tested
@@ -41,7 +43,7 @@ ORIGINS = {
     "author": ("the authors, who wrote it", "how well a model writes what they wrote"),
     "parser": ("the tool that read the PDFs", "how well a model imitates a tool"),
     "distant": ("a rule, here the venue of a work", "how well a model imitates a rule, with its errors"),
-    "behaviour": ("what authors did, here whom they cite", "how well a model foretells a habit"),
+    "behaviour": ("what authors did, here whom they cite", "how well a model predicts a habit"),
     "none": ("nobody", "nothing: it is text to pretrain on"),
 }
 SPLITS = ("train", "validation", "test")

@@ -143,7 +143,7 @@ class EpochEnd(TrainerCallback):
 
 
 def fingerprint(settings: object, inputs: Iterable[Path]) -> str:
-    """A hash of everything that decides the result: settings, input files, the code that is loaded, pinned packages."""
+    """A hash of all that decides the result: settings, input files, the stage and code it loads, pinned packages."""
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=repr).encode())
     loaded = (getattr(module, "__file__", None) for name, module in sys.modules.items() if name.startswith("scholar"))
     files = {Path(file) for file in loaded if file} | {Path("requirements.txt")} | set(inputs)

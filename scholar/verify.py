@@ -20,7 +20,7 @@ from typing import Any
 
 from scholar.errors import ScholarError, run
 from scholar.params import PARAMS, choose, read_yaml
-from scholar.profile import PROFILES, apply_overlay, copy_repository
+from scholar.profile import PROFILES, apply_overlay, copy_repository, read_profile
 from scholar.records import write_json
 from scholar.watch import find_left, find_undeclared, hook_variables, read_records, take_stock
 
@@ -83,7 +83,7 @@ def prepare(folder: Path, profile: str | None) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     copy_repository(Path(), folder)
     if profile:
-        apply_overlay(read_yaml(PROFILES / f"{profile}.yaml"), folder / PARAMS)
+        apply_overlay(read_profile(PROFILES / f"{profile}.yaml"), folder / PARAMS)
     config = ["dvc", "config", "--local"]
     subprocess.run([*config, "cache.dir", str(folder.resolve() / ".dvc/cache")], cwd=folder, check=True)
     subprocess.run([*config, "core.site_cache_dir", str(folder.resolve() / ".dvc/site")], cwd=folder, check=True)

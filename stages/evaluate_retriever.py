@@ -39,7 +39,7 @@ def main() -> None:
     texts = [document_text(document, retriever.inputs) for document in collection]
     queries = [row["query"] for row in test]
 
-    depth = min(search.depth, len(ids))
+    depth = min(search.depth + 1, len(ids))  # one more, since the paper of the query itself is passed over
     ranked: dict[str, Integers] = {}
     cut = 0
     for system, weights in {"model": f"models/{name}", "untuned": retriever.encoder}.items():
@@ -53,7 +53,10 @@ def main() -> None:
 
     qrels = {row["id"]: dict.fromkeys(row["relevant"], 1) for row in test}
     lists = {
-        s: {row["id"]: [ids[i] for i in best if i >= 0] for row, best in zip(test, ranked[s], strict=True)}
+        s: {
+            row["id"]: [ids[i] for i in best if i >= 0 and ids[i] != row["own"]][: search.depth]
+            for row, best in zip(test, ranked[s], strict=True)
+        }
         for s in ranked
     }
     papers = {row["id"]: paper_of(row) for row in test}

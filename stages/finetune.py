@@ -31,7 +31,7 @@ def main() -> None:
     check_columns(head, run, data["train"].column_names)
     names = head.class_names(data["train"].features)
 
-    inputs = [*files.values(), *(file for file in Path(run.encoder).rglob("*") if file.is_file())]
+    inputs = [Path(__file__), *files.values(), *(file for file in Path(run.encoder).rglob("*") if file.is_file())]
     settings = resume_settings(name, run, params.runtime, seed, inputs, params.trackers)
     with full_disk_told(settings.checkpoints):
         trained = finetune(run, head, names, {split: Rows(rows) for split, rows in data.items()}, settings)

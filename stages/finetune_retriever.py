@@ -27,7 +27,7 @@ def main() -> None:
     train_rows, validation_rows, collection = (read_rows(file).to_list() for file in files)
     splits = {"train": train_rows, "validation": validation_rows}
 
-    inputs = [*files, *(file for file in Path(retriever.encoder).rglob("*") if file.is_file())]
+    inputs = [Path(__file__), *files, *(file for file in Path(retriever.encoder).rglob("*") if file.is_file())]
     settings = resume_settings(name, retriever, params.runtime, seed, inputs, params.trackers)
     with full_disk_told(settings.checkpoints):
         model, history, metrics = train(retriever, splits, collection, settings, device(params.runtime))

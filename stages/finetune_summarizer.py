@@ -26,7 +26,11 @@ def main() -> None:
     files = {split: folder / f"{split}.parquet" for split in ("train", "validation")}
     splits = {split: read_rows(file).to_list() for split, file in files.items()}
 
-    inputs = [*files.values(), *(file for file in Path(summarizer.encoder).rglob("*") if file.is_file())]
+    inputs = [
+        Path(__file__),
+        *files.values(),
+        *(file for file in Path(summarizer.encoder).rglob("*") if file.is_file()),
+    ]
     settings = resume_settings(name, summarizer, params.runtime, seed, inputs, params.trackers)
     with full_disk_told(settings.checkpoints):
         model, tokenizer, history, metrics = train(summarizer, splits, settings, device(params.runtime))

@@ -18,7 +18,7 @@ def main() -> None:
     for name in params.pretraining.corpora:
         choose("data set", name, list(params.datasets))
     splits: dict[str, list[Documents]] = {}
-    inputs = [file for file in Path(params.pretraining.encoder).rglob("*") if file.is_file()]
+    inputs = [Path(__file__), *(file for file in Path(params.pretraining.encoder).rglob("*") if file.is_file())]
     for split in ("train", "validation"):
         files = [
             Path("data/prepared/pretraining", name, f"{split}.parquet") for name in sorted(params.pretraining.corpora)

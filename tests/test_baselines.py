@@ -8,8 +8,9 @@ import pytest
 from bm25s.stopwords import STOPWORDS_EN
 from hypothesis import given
 from hypothesis import strategies as st
+from seqeval.scheme import IOB2, Entities
 
-from scholar.baselines import bm25_scores, majority, memorised_mentions, tfidf_logistic
+from scholar.baselines import bm25_scores, majority, memorised_mentions, tfidf_logistic, window_mentions
 from scholar.errors import DataError
 
 TEXTS = ["neural machine translation", "statistical machine translation", "constituency parsing", "dependency parsing"]
@@ -158,3 +159,68 @@ class TestMemorisedMentions:
     def test_refuses_tags_that_do_not_fit(self):
         with pytest.raises(DataError, match="differ in number or length"):
             memorised_mentions([["x", "y"]], [["O"]], [])
+
+
+TAGS = ["O", "B-A", "I-A", "B-B", "I-B"]
+tagged_tokens = st.lists(st.tuples(st.sampled_from(["x", "X1", ".", "yz"]), st.sampled_from(TAGS)), max_size=5)
+
+
+def tag_figures(numbers: range) -> tuple[list[list[str]], list[list[str]]]:
+    """Sentences that differ by their number, with what in them is a mention."""
+    tokens = [words for n in numbers for words in (["see", "Figure", str(n), "."], ["in", str(n), "of", "ten", "runs"])]
+    return tokens, [["O", "B-FIGURE", "I-FIGURE", "O"], ["O"] * 5] * len(numbers)
+
+
+class TestWindowMentions:
+    def test_shapes_find_what_was_never_seen(self):
+        train, tags = tag_figures(range(1, 6))
+        unseen, expected = tag_figures(range(7, 10))
+        assert window_mentions(train, tags, unseen) == expected
+        found = memorised_mentions(train, tags, unseen)
+        assert found == [["O"] * len(sentence) for sentence in unseen]
+
+    def test_neighbours_decide_what_the_token_does_not(self):
+        train = [["by", "Smith", "x"], ["in", "Smith", "x"]] * 3
+        tags = [["O", "B-NAME", "O"], ["O", "B-PLACE", "O"]] * 3
+        assert window_mentions(train, tags, [["in", "Jones"], ["by", "Jones"]]) == [["O", "B-PLACE"], ["O", "B-NAME"]]
+
+    def test_edges_of_sentences_are_seen(self):
+        train, tags = [["x", "x", "x", "x", "x", "x"]] * 3, [["B-FIRST", "O", "O", "O", "O", "B-LAST"]] * 3
+        assert window_mentions(train, tags, train) == tags
+
+    @given(st.lists(tagged_tokens, max_size=5), st.lists(st.lists(st.sampled_from(["x", "X1", "q"]), max_size=4)))
+    def test_every_tag_belongs_to_a_mention_read_strictly(self, train, tokens):
+        words, tags = ([[pair[n] for pair in sentence] for sentence in train] for n in range(2))
+        found = window_mentions(words, tags, tokens)
+        assert [len(sentence) for sentence in found] == [len(sentence) for sentence in tokens]
+        for sentence, mentions in zip(found, Entities(found, IOB2).entities, strict=True):
+            read = ["O"] * len(sentence)
+            for mention in mentions:
+                inside = [f"I-{mention.tag}"] * (mention.end - mention.start - 1)
+                read[mention.start : mention.end] = [f"B-{mention.tag}", *inside]
+            assert read == sentence
+
+    def test_an_inside_without_its_beginning_begins_a_mention(self):
+        train, tags = [["figure", "2"], ["so"]] * 5, [["B-A", "I-A"], ["O"]] * 5
+        assert window_mentions(train, tags, [["so", "2", "2"]])[0][1:] == ["B-A", "I-A"]
+
+    def test_the_same_again(self):
+        train, tags = tag_figures(range(1, 6))
+        tokens = [["see", "Table", "7"], ["Figure", "ten"], []]
+        assert window_mentions(train, tags, tokens) == window_mentions(train, tags, tokens)
+
+    def test_nothing_or_one_tag_learnt(self):
+        assert window_mentions([], [], [["x"], []]) == [["O"], []]
+        assert window_mentions([["x"]], [["O"]], [["x", "y"]]) == [["O", "O"]]
+        assert window_mentions([["x"]], [["B-A"]], [["x", "y"]]) == [["B-A", "B-A"]]
+        assert window_mentions([["x"]], [["I-A"]], [["x", "y"]]) == [["B-A", "I-A"]]
+
+    def test_nothing_to_tag(self):
+        train, tags = tag_figures(range(1, 3))
+        assert window_mentions(train, tags, []) == []
+        assert window_mentions(train, tags, [[]]) == [[]]
+
+    @pytest.mark.parametrize(("tokens", "tags"), [([["x", "y"]], [["O"]]), ([["x"]], [])])
+    def test_refuses_tags_that_do_not_fit(self, tokens, tags):
+        with pytest.raises(DataError, match="differ in number or length"):
+            window_mentions(tokens, tags, [])

@@ -57,6 +57,12 @@ def test_a_better_model_is_told(
     assert "| `runs.first.learning_rate` | `0.6`" in markdown
 
 
+@pytest.mark.parametrize("revision", ["", " "])
+def test_an_empty_revision_is_not_the_workspace(repository: Path, revision: str) -> None:
+    with pytest.raises(ScholarError, match="the revision is empty"):
+        find_changes(revision, load_params())
+
+
 def test_another_seed_is_no_difference(repository: Path) -> None:
     switch(repository, "seed")
     changes = find_changes("main", load_params())

@@ -95,7 +95,7 @@ def test_holm_keeps_the_family_at_its_level() -> None:
     [
         (0.1, 0.01, "better"),
         (-0.1, 0.01, "worse"),
-        (0.1, 0.2, "no difference seen (could have shown about 0.123)"),
+        (0.1, 0.2, "no difference seen (one test alone could have shown about 0.123)"),
     ],
 )
 def test_verdict(effect: float, p_holm: float, expected: str) -> None:

@@ -1,7 +1,10 @@
 """What a user can get wrong in params.yaml, and what he is told."""
 
 import dataclasses
+import json
 from collections.abc import Callable
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -237,6 +240,31 @@ def test_params_cannot_be_changed(repo: Path) -> None:
         params.seed = 1  # type: ignore[misc]
 
 
+@pytest.mark.parametrize(
+    "section",
+    ["sources", "datasets", "runs", "retrievers", "indexes", "summarizers", "evaluation.views.aclsum_category"],
+)
+@pytest.mark.parametrize("name", ["../ner", "ner base", "", ".", "-x", "a/b", "naïve", "a\n", "a;b"])
+def test_a_name_that_is_no_word(tmp_path: Path, section: str, name: str) -> None:
+    def add(params: dict[str, Any]) -> None:
+        params["evaluation"]["views"] = {"aclsum_category": {"title": ["title"]}}
+        place = reduce(getitem, section.split("."), params)
+        place[name] = next(iter(place.values()))
+
+    assert problems(tmp_path, add) == [
+        f"{section}: value error, a name of letters a to z, digits, '_', '.' and '-' was expected, "
+        f"a letter or digit first (got {json.dumps(name)})"
+    ]
+
+
+@pytest.mark.parametrize("name", ["1", "1.0", "true", "null"])
+def test_a_name_that_is_no_text(tmp_path: Path, repo: Path, name: str) -> None:
+    text = (repo / "params.yaml").read_text(encoding="utf-8")
+    with pytest.raises(ParamsError, match=r"params\.yaml: runs\.\w+(\.0)?: only text is a key; use quotes"):
+        load_text(tmp_path, text.replace("\n  ner-base:\n", f"\n  {name}:\n"))
+    load_text(tmp_path, text.replace("\n  ner-base:\n", f'\n  "{name}":\n'))
+
+
 @pytest.mark.parametrize("name", list(read_params()["datasets"]))
 def test_every_data_set_fits_its_task(repo: Path, name: str) -> None:
     params = load_params(repo / "params.yaml")
@@ -305,10 +333,14 @@ def test_shared_names_exist(repo: Path) -> None:
         ("runs.ner-base.data", "aclsum_intent", "runs.ner-base.task: 'ner', but data set 'aclsum_intent' is of task"),
         ("runs.category-base.input_dropout", {"abstrat": 0.2}, "runs.category-base.input_dropout: 'abstrat' is not in"),
         ("runs.interest-base.input_dropout", {"title": 0.2}, "runs.interest-base.input_dropout: works with head"),
-        ("evaluation.views.aclsum_category.title", ["titel"], "evaluation.views.aclsum_category: 'titel' is not in"),
         (
-            "evaluation.views.aclsum_category.validation",
-            ["title"],
+            "evaluation.views.aclsum_category",
+            {"title": ["titel"]},
+            "evaluation.views.aclsum_category: 'titel' is not in",
+        ),
+        (
+            "evaluation.views.aclsum_category",
+            {"validation": ["title"]},
             "evaluation.views.aclsum_category: 'validation' names",
         ),
         ("evaluation.views.aclsum", {"title": ["title"]}, "evaluation.views: unknown data set 'aclsum'"),

@@ -3,14 +3,15 @@
 import logging
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from scholar.errors import ParamsError
+from scholar.errors import ParamsError, ScholarError
 from scholar.params import load_params, read_yaml, validate
-from scholar.profile import apply_overlay, main, read_profile
+from scholar.profile import apply_overlay, copy_repository, main, read_profile
 from scholar.task import load_task
 
 SHIPPED = sorted((Path(__file__).parents[1] / "profiles").glob("*.yaml"))
@@ -51,14 +52,48 @@ def test_only_the_named_value_changes_and_comments_stay(params: Path) -> None:
         ({"datasets": {"new": {"task": "nre"}}}, r"unknown task 'nre'; did you mean 'ner'"),
         ({"sources": {"aclsum": None}, "seed": 1, "runs": None}, r"params\.yaml: runs: input should be"),
         ({"retrievers": {"search-base": None}}, "indexes.papers.retriever: unknown retriever"),
+        (
+            {"seed": 7, "runs": {"ner-base": {"head": "pairs"}}},
+            r"params\.yaml: runs.ner-base.head: unknown head 'pairs'",
+        ),
     ],
 )
-def test_a_bad_overlay_leaves_the_file_as_it_was(params: Path, overlay: dict[str, object], expected: str) -> None:
+def test_a_bad_overlay_leaves_the_file_as_it_was(
+    params: Path, overlay: dict[str, object], expected: str, caplog: pytest.LogCaptureFixture
+) -> None:
     before = params.read_bytes()
-    with pytest.raises(ParamsError, match=f"(?s){expected}"):
+    with caplog.at_level(logging.INFO), pytest.raises(ParamsError, match=f"(?s){expected}"):
         apply_overlay(overlay, params)
     assert params.read_bytes() == before
     assert list(params.parent.iterdir()) == [params]
+    assert caplog.messages == []  # nothing was changed
+
+
+def test_an_interrupted_overlay_leaves_nothing_behind(params: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("scholar.profile.check", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        apply_overlay({"seed": 7}, params)
+    assert list(params.parent.iterdir()) == [params]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("runs: 3", "runs: a mapping was expected, got 3"),
+        ("datasets: [a]", "datasets: a mapping was expected, got ['a']"),
+        ("pretraining: 3", "pretraining: a mapping was expected, got 3"),
+        ("evaluation: {views: aclsum}", "evaluation.views: a mapping was expected, got 'aclsum'"),
+    ],
+)
+def test_a_profile_of_a_wrong_type(tmp_path: Path, text: str, expected: str) -> None:
+    file = tmp_path / "zz.yaml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(ParamsError) as caught:
+        read_profile(file)
+    assert str(caught.value) == f"{file}: {expected}"
 
 
 OVERLAY = """
@@ -79,7 +114,7 @@ datasets:
 pretraining:
   corpora: {other_text: 2.0, aclsum_text: 0.5}
 evaluation:
-  views: {aclsum_category: null}
+  views: {aclsum_category: {title: [title]}}
 leakage:
   max_readable:
     venue_in_text: null
@@ -109,7 +144,8 @@ def test_names_are_added_and_removed(params: Path, overlay: dict[str, Any], capl
         apply_overlay(overlay, params)
     assert repr(overlay) == given
     after = load_params(params)
-    assert after.summarizers == after.evaluation.views == {}
+    assert after.summarizers == {}
+    assert after.evaluation.views == {"aclsum_category": {"title": ["title"]}}
     assert list(after.indexes) == ["other"]
     assert after.runs == {**before.runs, "other": before.runs["ner-base"]}
     assert after.datasets.keys() == before.datasets.keys() - {"aclsum_summary"} | {"other_text"}
@@ -119,7 +155,7 @@ def test_names_are_added_and_removed(params: Path, overlay: dict[str, Any], capl
     assert sorted(caplog.messages) == [
         "datasets.aclsum_summary: removed",
         "datasets.other_text: added",
-        "evaluation.views.aclsum_category: removed",
+        "evaluation.views.aclsum_category: added",
         "indexes.other: added",
         "indexes.papers: removed",
         "leakage.max_readable.venue_in_text: removed",
@@ -158,20 +194,101 @@ def test_what_was_removed_can_come_back(params: Path) -> None:
     assert after == before
 
 
-def test_a_run_takes_targets(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("returncode", [0, 1])
+def test_a_run_takes_targets(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, returncode: int) -> None:
     commands = []
 
     def record(command: list[str], **options: Any) -> subprocess.CompletedProcess[bytes]:
-        commands.append((command[1:], options["cwd"]))
-        return subprocess.CompletedProcess(command, 0, stdout=b"params.yaml\0")
+        commands.append((command[1:], options.get("cwd")))
+        failed = returncode if "scholar.warm" in command else 0
+        return subprocess.CompletedProcess(command, failed, stdout=b"params.yaml\0")
 
     monkeypatch.chdir(repo)
     monkeypatch.setattr(subprocess, "run", record)
     monkeypatch.setattr(sys, "argv", ["profile", "smoke", "--run", str(tmp_path), "prepare", "evaluate@ner-base"])
-    (tmp_path / ".git").mkdir()
-    main()
-    assert commands[-1] == (["-m", "scholar.warm", "prepare", "evaluate@ner-base"], tmp_path)
+    with pytest.raises(ScholarError, match="a stage failed") if returncode else nullcontext():
+        main()
+    assert commands[-2:] == [
+        (["config", "--local", "cache.dir", str((repo / ".dvc/cache").resolve())], tmp_path),
+        (["-m", "scholar.warm", "prepare", "evaluate@ner-base"], tmp_path),
+    ]
     assert read_yaml(tmp_path / "params.yaml")["generation"]["max_new_tokens"] == 16
+
+
+FILES = ("dvc.yaml", ".dvc/config", "dvc.lock", "metrics/a.json", "metrics/seeds/a.json", "scholar/old.py", "new.py")
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A small repository; git tracks its files but new.py, and ignores out/."""
+    folder = tmp_path / "here"
+    write_files(folder, *FILES, "out/model")
+    (folder / ".gitignore").write_text("/out/\n", encoding="utf-8")
+    git(folder, "init", "-q")
+    git(folder, "add", ".gitignore", *FILES[:-1])
+    return folder
+
+
+def write_files(folder: Path, *names: str) -> None:
+    """Files that hold the name of their folder."""
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(folder.name, encoding="utf-8")
+
+
+def list_files(folder: Path) -> set[str]:
+    """The files of a folder but git's own."""
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    return {name for name in files if not name.startswith(".git/")}
+
+
+def git(folder: Path, *arguments: str) -> None:
+    """Run git in a folder."""
+    subprocess.run(["git", *arguments], cwd=folder, check=True)
+
+
+COPIED = {".gitignore", "dvc.yaml", ".dvc/config", "metrics/seeds/a.json", "scholar/old.py", "new.py"}
+
+
+def test_a_copy_has_what_git_lists_and_no_results(repository: Path, tmp_path: Path) -> None:
+    copy_repository(repository, tmp_path / "deep/copy")
+    assert list_files(tmp_path / "deep/copy") == COPIED
+    assert (tmp_path / "deep/copy/.git").is_dir()
+
+
+def test_a_copy_made_again_loses_what_is_gone_and_keeps_results(repository: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    copy_repository(repository, copy)
+    built = {"out/model", "predictions/a", "dvc.lock", "metrics/a.json", "metrics/seeds/b.json"}
+    write_files(copy, *built, "dvc.yaml")
+    git(copy, "add", ".")
+    git(copy, "-c", "user.name=a", "-c", "user.email=a", "commit", "-q", "-m", "built")
+    write_files(copy, "notes.py")
+    (repository / "scholar/old.py").unlink()
+    git(repository, "rm", "-q", "--cached", "new.py", "--ignore-unmatch")
+    (repository / "new.py").unlink()
+    for _ in range(2):  # the second time git still lists what is gone
+        copy_repository(repository, copy)
+        assert list_files(copy) == COPIED - {"scholar/old.py", "new.py"} | built
+    assert (copy / "dvc.yaml").read_text(encoding="utf-8") == "here"
+    assert {(copy / name).read_text(encoding="utf-8") for name in built} == {"copy"}
+
+
+@pytest.mark.parametrize("names", [["README.md"], ["dvc.yaml", ".dvc/config"], ["dvc.yaml", ".git/config"]])
+def test_a_folder_of_other_files_is_left_alone(repository: Path, tmp_path: Path, names: list[str]) -> None:
+    folder = tmp_path / "mine"
+    write_files(folder, *names)
+    with pytest.raises(ScholarError, match=f"{folder} holds files and is no copy .*; name another folder"):
+        copy_repository(repository, folder)
+    assert {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} == set(names)
+    assert {(folder / name).read_text(encoding="utf-8") for name in names} == {"mine"}
+
+
+def test_the_repository_is_no_copy_of_itself(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(repository)
+    for folder in (Path(), repository):
+        with pytest.raises(ScholarError, match="is the repository itself; name a folder for a copy"):
+            copy_repository(Path(), folder)
 
 
 @pytest.mark.parametrize("profile", SHIPPED, ids=lambda file: file.stem)

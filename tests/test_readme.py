@@ -109,7 +109,7 @@ def test_results_show_intervals_and_the_verdict_against_the_best_baseline(result
             "macro-F1",
             "0.800 [0.700, 0.900]",
             "TF-IDF + logistic regression 0.700 [0.600, 0.800], majority class 0.200 [0.100, 0.300]",
-            "no difference seen (could have shown about 0.070)",
+            "no difference seen (one test alone could have shown about 0.070)",
         ]
         for name in ("base", "again")
     ]
@@ -122,7 +122,7 @@ def test_results_show_intervals_and_the_verdict_against_the_best_baseline(result
             "ROUGE-L",
             "+0.100 [+0.050, +0.150]",
             "0.0600",
-            "no difference seen (could have shown about 0.070)",
+            "no difference seen (one test alone could have shown about 0.070)",
         ],
     ]
 

@@ -31,7 +31,7 @@ def test_markdown_tells_every_number_and_no_text_of_a_paper(sections: list[Secti
     text = to_markdown(sections)
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
     baselines = "TF-IDF + logistic regression 0.700 [0.600, 0.800], majority class 0.200 [0.100, 0.300]"
-    unsure = "no difference seen (could have shown about 0.070)"
+    unsure = "no difference seen (one test alone could have shown about 0.070)"
     for row in (
         ["better", "3"],
         ["worse", "1"],

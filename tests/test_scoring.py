@@ -90,9 +90,9 @@ def score_sentences(**changes: Any) -> Report:
     return score(make_outcome("token_classification", rows, predictions, names=TAGS, **changes))
 
 
-def test_entity_scores_are_those_of_the_metrics_beside_memorised_mentions() -> None:
+def test_entity_scores_are_those_of_the_metrics_beside_two_baselines() -> None:
     report = score_sentences()
-    assert report.scores.keys() == {"model", "memorised"}
+    assert report.scores.keys() == {"model", "memorised", "window"}
     check_predictions(report, [row for row, _ in SENTENCES])
     references = [prediction["tags"] for _, prediction in SENTENCES]
     assert scores_of(report) == entity_scores(references, [p["predicted_tags"] for _, p in SENTENCES])
@@ -100,6 +100,10 @@ def test_entity_scores_are_those_of_the_metrics_beside_memorised_mentions() -> N
     rows = [row for row, _ in SENTENCES]
     report = score_sentences(train=rows)  # it has seen them all, and knows them by heart
     assert report.scores["memorised"]["recall"] == 1.0
+    for predictions in (report.predictions["memorised"], report.predictions["window"]):
+        assert [p["mention_probabilities"] for p in predictions] == [
+            [float(tag != "O") for tag in p["predicted_tags"]] for p in predictions
+        ]
 
 
 def test_entity_mistakes_are_marked_and_sorted_by_wrong_tags() -> None:
@@ -240,11 +244,13 @@ def test_a_binary_task_is_scored_at_the_threshold_of_the_validation_split() -> N
             validation_predictions=validation_predictions,
         )
     )
-    assert report.scores.keys() == {"model", "tfidf", "majority"}
+    assert report.scores.keys() == {"model", "tfidf", "everything"}
     model = report.scores["model"]
     assert model["threshold"] == 0.25  # both positives of validation, nothing else
     assert (model["precision"], model["recall"], model["accuracy"]) == (1 / 2, 1 / 2, 1 / 2)
-    assert model["prevalence"] == report.scores["majority"]["average_precision"] == 1 / 2
+    everything = report.scores["everything"]
+    assert model["prevalence"] == everything["average_precision"] == everything["precision"] == 1 / 2
+    assert everything["recall"] == 1
     assert [row["predicted"] for row in report.plots["confusion"]] == ["other", "relevant", "relevant", "other"]
     assert [p["prediction"] for p in report.predictions["model"]] == [0, 1, 1, 0]  # at the threshold
     check_predictions(report, test)

@@ -58,3 +58,21 @@ def test_one_seed_has_no_spread(repo: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.chdir(repo)
     with pytest.raises(ScholarError, match="ner-base: 1 seed: a spread needs two"):
         study(monkeypatch, "ner-base", "1", "1")
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_that_no_generator_takes_is_refused_before_any_training(
+    repo: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    monkeypatch.chdir(repo)
+    monkeypatch.setattr("scholar.seeds.check_committed", lambda: pytest.fail("it went on"))
+    with pytest.raises(ScholarError, match=f"ner-base: seed {seed}: a whole number from 0 to 4294967295 was expected"):
+        study(monkeypatch, "ner-base", "1", str(seed))
+
+
+def test_a_model_without_a_study_is_told_how_to_get_one(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(repo)
+    with pytest.raises(ScholarError, match=r"seed_studies has no 'ner-base'; give its seeds, .*seeds ner-base 1 2 3"):
+        study(monkeypatch, "ner-base")
+    with pytest.raises(ScholarError, match="unknown study of seed_studies 'nre-base'"):
+        study(monkeypatch, "nre-base")

@@ -93,11 +93,34 @@ STAGES = {
     "clock": "Path('out/clock.json').write_text(json.dumps({'score': 0.5, 'seconds': time.time()}))",
     "draw": "Path('out/draw').write_text(str(random.random()))",
     "notes": "text = 'more'\nPath('out/notes').write_text(text + Path('notes.txt').read_text())",
+    "mode": "file = Path('out/mode')\nfile.touch()\nfile.write_text(oct(file.stat().st_mode))",
+    "process": (
+        "told = {'order': str(set('abcdef')), 'zone': time.strftime('%z')}\n"
+        "told |= {'locale': locale.setlocale(locale.LC_ALL, ''), 'width': shutil.get_terminal_size().columns}\n"
+        "Path('out/process.json').write_text(json.dumps(told))"
+    ),
+    "threads": (
+        "told = {name: os.environ[f'{name}_NUM_THREADS'] for name in ('OMP', 'MKL')}\n"
+        "Path('out/threads.json').write_text(json.dumps(told))"
+    ),
+    "stray": (
+        "import pyarrow, pyarrow.parquet\n"
+        "pyarrow.parquet.write_table(pyarrow.table({'a': [1]}), 'stray.parquet')\n"
+        "Path('out/stray').write_text('')"
+    ),
     "after": "Path('out/after').write_text(Path('out/draw').read_text())",
 }
 DEPS = {"sound": ["data/raw"], "listing": ["data/raw"], "after": ["out/draw"]}
-OUTS = {"fetch": "data/raw", "clock": "out/clock.json"}
-HEAD = """import json, os, random, time
+OUTS = {name: f"out/{name}.json" for name in ("clock", "process", "threads")} | {"fetch": "data/raw"}
+USUAL = {  # surroundings of the first run, and of verify where it does not vary them
+    "LC_ALL": "C.UTF-8",
+    "TZ": "UTC",
+    "PYTHONHASHSEED": "1",
+    "OMP_NUM_THREADS": "2",
+    "MKL_NUM_THREADS": "2",
+    "COLUMNS": "80",
+}
+HEAD = """import json, locale, os, random, shutil, time
 from pathlib import Path
 
 def main():
@@ -133,7 +156,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     files["dvc.yaml"] = json.dumps({"stages": pipeline})
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
-    done = command(folder, "dvc", "repro")
+    done = command(folder, "dvc", "repro", **USUAL)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -141,7 +164,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def verified(repository: Path) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
     """What verify says of the small repository, and its report."""
-    done = command(repository, "scholar.verify")
+    done = command(repository, "scholar.verify", **USUAL)
     return done, json.loads((repository / "build/verify/report.json").read_text(encoding="utf-8"))
 
 
@@ -151,6 +174,14 @@ def verified(repository: Path) -> tuple[subprocess.CompletedProcess[str], dict[s
         ("differing", "listing", "build/verify/other place/out/listing: line 1"),
         ("differing", "clock", "build/verify/other place/out/clock.json: key seconds"),
         ("differing", "draw", "build/verify/other place/out/draw: line 1"),
+        ("differing", "mode", "build/verify/other place/out/mode: line 1"),
+        *(
+            ("differing", "process", f"build/verify/other place/out/process.json: key {factor}")
+            for factor in ("order", "zone", "locale", "width")
+        ),
+        ("differing", "threads", "build/verify/other place/out/threads.json: key OMP"),
+        ("differing", "threads", "build/verify/other place/out/threads.json: key MKL"),
+        ("undeclared", "stray", "left stray.parquet, which no stage declares"),
         ("undeclared", "notes", "read notes.txt, which it does not declare (stages/notes.py:7)"),
     ],
 )
@@ -164,10 +195,11 @@ def test_a_broken_stage_is_named_with_the_place(verified: Any, kind: str, stage:
 
 def test_only_the_broken_stages_are_told_and_where_it_began(verified: Any) -> None:
     done, report = verified
-    assert sorted(report["differing"]) == ["after", "clock", "draw", "listing"]
+    assert sorted(report["differing"]) == ["after", "clock", "draw", "listing", "mode", "process", "threads"]
+    assert sorted(report["undeclared"]) == ["notes", "stray"]
     began = re.search(r"it began in (.+):", done.stderr)
     assert began is not None
-    assert sorted(began[1].split(", ")) == ["clock", "draw", "listing"]
+    assert sorted(began[1].split(", ")) == ["clock", "draw", "listing", "mode", "process", "threads"]
 
 
 def test_the_report_lists_what_was_varied_and_compared(verified: Any) -> None:

@@ -4,6 +4,9 @@ Scores are called what they are: probabilities of the model (no promise that it 
 similarity of two vectors. Loads torch: import it after `scholar.ask.models.load`, or after `scholar.runtime.configure`.
 """
 
+import re
+from bisect import bisect_left, bisect_right
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,11 +29,20 @@ if TYPE_CHECKING:
     from scholar.index import Loaded
 
 SNIPPET = 300  # characters of an abstract
+LIKE = 0.8  # of a title to one with a slip or two; at difflib's own 0.6 other titles are alike, and it takes seconds
+PARAGRAPH_END = re.compile(r"\n(?:\r?\n)+")
 Answer = dict[str, Any]
 
 
 def entities(model: Model, texts: list[str]) -> list[Answer]:
-    """{"text", "entities": [{"start", "end", "text", "type", "probability"}], "windows"}; offsets are characters."""
+    """{"text", "entities": [{"start", "end", "text", "type", "probability"}], "windows"}; offsets are characters.
+
+    Raises:
+        DataError: a text is empty.
+    """
+    for number, text in enumerate(texts, start=1):
+        if not text.strip():
+            raise DataError(f"text {number} of {len(texts)} is empty; give the text to read")
     run = _run(model)
     return find_entities(model, run, texts, _view(model, run.inputs).get("temperature", 1.0))
 
@@ -135,11 +147,11 @@ def mask_citations(document: dict[str, Any], settings: Any) -> list[str]:
             raise DataError(f"citation {bounds}: offsets in order and inside the text were expected (0 to {len(text)})")
         last = citation["end"]
     groups: dict[tuple[int, int], list[Span]] = {}  # [first, end) of a paragraph -> its citations, from its beginning
+    breaks = [match.span() for match in PARAGRAPH_END.finditer(text)]
+    starts, ends = [*(start for start, _ in breaks), len(text)], [0, *(end for _, end in breaks)]
     for citation in document["citations"]:
-        first = text.rfind("\n\n", 0, citation["start"])
-        first = 0 if first < 0 else first + 2
-        end = text.find("\n\n", citation["end"])
-        end = len(text) if end < 0 else end
+        first = ends[bisect_right(ends, citation["start"]) - 1]
+        end = starts[bisect_left(starts, citation["end"])]
         cited = text[citation["start"] : citation["end"]]
         groups.setdefault((first, end), []).append(Span(citation["start"] - first, citation["end"] - first, cited))
     for (first, end), spans in groups.items():
@@ -246,7 +258,7 @@ def similar(model: Model, papers: list[str], k: int) -> list[Answer]:
         k: hits at most; the paper itself is none.
 
     Raises:
-        DataError: the index has no such paper; the nearest title is told.
+        DataError: a name is empty, or the index has no such paper; a title like it is told, or the nearest vector.
     """
     from scholar.heads.retrieval import document_text
 
@@ -255,11 +267,15 @@ def similar(model: Model, papers: list[str], k: int) -> list[Answer]:
     titles = {normalise_title(document["title"]): document for document in reversed(index.documents)}  # the first wins
     found = [ids.get(paper) or titles.get(normalise_title(paper)) for paper in papers]
     for paper, document in zip(papers, found, strict=True):
+        if not paper.strip():
+            raise DataError("the name of the paper is empty; an id or a title was expected")
         if document is None:
-            near = search(model, [paper], 1)[0]["hits"][0] if paper.strip() else {"title": "", "id": ""}
+            like = [titles[title] for title in get_close_matches(normalise_title(paper), titles, 1, LIKE)]
+            near = like or search(model, [paper], 1)[0]["hits"]
+            hint = f"the nearest is '{near[0]['title']}' (id {near[0]['id']}); " if near else ""
             raise DataError(
-                f"no paper '{paper}' among the {len(index.documents)} of the index; the nearest is '{near['title']}' "
-                f"(id {near['id']}); an id or a title was expected, any other text is for search"
+                f"no paper '{paper}' among the {len(index.documents)} of the index; {hint}"
+                "an id or a title was expected, any other text is for search"
             )
     known = [document for document in found if document is not None]
     told = _nearest(model, [document_text(document, retriever.inputs) for document in known], k + 1)

@@ -22,13 +22,13 @@ Entry = dict[str, Any]
 CITATION = re.compile(  # every repetition has an end, so that no text takes long
     r"""
       \\[a-zA-Z]{0,20}cite[a-zA-Z]{0,20}\*?(?:\[[^\]]{0,200}\]){0,2}\{(?P<keys>[^{}]+)\}  # \citep[see][]{key}
-    | \[\d{1,4}(?:\s?[,;–-]\s?\d{1,4}){0,20}\]                            # [3], [3, 5-7]
-    | \([^()]{0,200}?[^\W\d_]\.?,?\s(?:19|20)\d\d[a-z]?[^()]{0,200}\)     # (Smith and Lee, 2019; Lee, 2020a)
+    | \[\d{1,4}(?:\r?\s?[,;–-]\r?\s?\d{1,4}){0,20}\]                      # [3], [3, 5-7]
+    | \([^()]{0,200}?[^\W\d_]\.?,?\r?\s(?:19|20)\d\d[a-z]?[^()]{0,200}\)  # (Smith and Lee, 2019; Lee, 2020a)
     | [^\W\d_][\w'-]{0,60}+(?:\ et\ al\.?|\ (?:and|&)\ [^\W\d_][\w'-]{0,60}+)?,?\ \((?:19|20)\d\d[a-z]?\)  # Lee (2019)
     """,
     re.VERBOSE,
 )
-YEAR = re.compile(r"\b(?:1[5-9]|20)\d\d\b")
+YEAR = re.compile(r"\b((?:1[5-9]|20)\d\d)[a-z]?\b")  # 2019, 2019a
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +72,24 @@ def read_text(file: Path) -> str:
     """The text of a file.
 
     Raises:
-        DataError: it is missing, or not UTF-8.
+        DataError: it is missing, a folder, or not UTF-8.
     """
     try:
         return decode(file.read_bytes(), str(file))
-    except (FileNotFoundError, IsADirectoryError):
+    except FileNotFoundError:
         raise DataError(f"{file}: no such file") from None
+    except IsADirectoryError:
+        raise DataError(f"{file}: a folder; name a file in it") from None
 
 
 def decode(content: bytes, place: str) -> str:
-    """Text from its bytes.
+    """Text from its bytes, ends of lines as they are, so that offsets hold.
 
     Raises:
         DataError: they are not UTF-8, told with the line.
     """
     try:
-        return content.decode("utf-8-sig").replace("\r\n", "\n")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise DataError(f"{place}:{line}: not UTF-8 ({error.reason}); convert it first") from None
@@ -169,7 +171,7 @@ def _entries(raw: dict[str, _Entry]) -> list[Entry]:
 def _entry(id_: str, title: str | None, abstract: str | None, year: int | str | None) -> Entry:
     found = YEAR.search(str(year))
     texts = {"title": " ".join((title or "").split()), "abstract": " ".join((abstract or "").split())}
-    return {"id": id_, **texts, "year": int(found[0]) if found else None}
+    return {"id": id_, **texts, "year": int(found[1]) if found else None}
 
 
 def find_citations(text: str) -> list[dict[str, Any]]:
@@ -197,10 +199,11 @@ def parse_bibliography(content: str, place: str) -> list[Entry]:
 
 
 def parse_bibtex(content: str, place: str) -> list[Entry]:
-    """Entries of BibTeX, LaTeX's accents and braces resolved.
+    """Entries of BibTeX, LaTeX's accents and braces, and names of @string resolved.
 
     Raises:
-        DataError: an entry is broken, or its key stands twice, told with its line; there is no entry.
+        DataError: an entry is broken, its key stands twice, or a text of it is joined by #, told with its line; there
+            is no entry.
     """
     from bibtexparser.entrypoint import parse_string
     from bibtexparser.middlewares import LatexDecodingMiddleware
@@ -214,6 +217,10 @@ def parse_bibtex(content: str, place: str) -> list[Entry]:
         raise DataError(f"{place}: no BibTeX entry")
     entries = []
     for entry in library.entries:
+        for given in entry.fields:
+            if given.key.lower() in ("title", "abstract") and given.enclosing == "no-enclosing" and "#" in given.value:
+                where = f"{place}:{(given.start_line or 0) + 1}: {given.key} of '{entry.key}'"
+                raise DataError(f"{where}: pieces joined by # are not read; write it as one text in braces")
         told = {key.lower(): str(given.value) for key, given in entry.fields_dict.items()}
         year = told.get("year") or told.get("date")
         entries.append(_entry(entry.key, told.get("title"), told.get("abstract"), year))

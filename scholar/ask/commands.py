@@ -56,6 +56,8 @@ def read_titles(arguments: argparse.Namespace, texts: list[tuple[str, str]]) -> 
     papers = []
     for _, text in texts:
         title, _, abstract = text.partition("\t")
+        if arguments.abstract and abstract.strip():
+            arguments.parser.error("two abstracts, one after the tab and one in --abstract; give one of them")
         papers.append({"title": title.strip(), "abstract": (arguments.abstract or abstract).strip()})
     return [{"title": paper["title"]} for paper in papers], papers
 

@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +39,7 @@ class Reply:
     answers: list[Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # two that ask the same are two
 class Request:
     """One request in the queue."""
 
@@ -86,8 +87,12 @@ class Desk:
                 return await request.reply  # which a timeout cancels
         except TimeoutError:
             raise LateError(
-                f"no answer in {limits.ANSWER_SECONDS} seconds; send less text, or come back when fewer are waiting"
+                f"no answer in {limits.ANSWER_SECONDS} seconds, in which others were served or the model was loaded; "
+                "repeat, and send less text if that does not help"
             ) from None
+        finally:
+            with suppress(ValueError):  # it has been begun
+                self.waiting.remove(request)
 
     async def serve(self) -> None:
         """Answer whatever comes, until cancelled."""

@@ -66,7 +66,7 @@ class Guard:
         show: how an error looks to who asked.
         """
         self.app = app
-        self.hosts = None if host in ANYWHERE else {host.strip("[]"), "localhost", "127.0.0.1", "::1"}
+        self.hosts = None if host in ANYWHERE else {host.strip("[]").lower(), "localhost", "127.0.0.1", "::1"}
         self.show = show
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -112,8 +112,9 @@ def too_large() -> Told:
 
 
 def _name(host: str) -> str:
-    """`[::1]:8000` -> `::1`, `localhost:8000` -> `localhost`."""
-    return host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+    """`[::1]:8000` -> `::1`, `LocalHost:8000` -> `localhost`."""
+    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+    return name.lower()
 
 
 def _limited(receive: Receive) -> Receive:

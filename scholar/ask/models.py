@@ -65,14 +65,22 @@ def load(params: Params, task: str, run: str | None, root: Path = Path(), revisi
 
     Raises:
         ParamsError: there is no such run, or none of the task.
-        DataError: its files are not there.
+        DataError: its files are not there, or cannot be read.
     """
     name, index, chosen = pick(params, task, run, root)
     folder = require(params, name, root)
     trained = params.trained[name]
     configure(params.runtime)
     start(params.runtime, params.seed)
-    network, tokenizer = _read(params, trained, folder)
+    from safetensors import SafetensorError  # after the caps are set
+
+    try:
+        network, tokenizer = _read(params, trained, folder)
+    except (OSError, ValueError, SafetensorError) as error:  # which tell of files that are cut, broken or missing
+        raise DataError(
+            f"{folder}: cannot be loaded ({' '.join(str(error).split())}); `dvc checkout --force {folder}` brings it "
+            f"back, or `dvc repro {_target(params, name)}` makes it anew"
+        ) from None
     labels = network.config.id2label if isinstance(trained, Run) else {}
     if index is not None:
         from scholar.index import load_index
@@ -129,7 +137,11 @@ def pick(params: Params, task: str, run: str | None, root: Path) -> tuple[str, s
         raise ParamsError(f"params.yaml: no model of task {task}; add {wanted} and `dvc repro`")
     if run in indexes:
         return indexes[run], run, f"index {run} was asked for"
-    name, why = (choose(f"model of task {task}", run, known), "asked for") if run else _best(params, known, root)
+    if run is None:
+        name, why = _best(params, known, root)
+    else:
+        kind = "model or index" if indexes else "model"
+        name, why = choose(f"{kind} of task {task}", run, list(dict.fromkeys([*known, *indexes]))), "asked for"
     return name, next((index for index, retriever in indexes.items() if retriever == name), None), why
 
 
@@ -155,13 +167,19 @@ def require(params: Params, name: str, root: Path) -> Path:
     """
     folder = root / "models" / name
     if not (folder / "config.json").is_file():
-        sections = {"runs": params.runs, "retrievers": params.retrievers, "summarizers": params.summarizers}
-        stage = next(STAGES[section] for section, named in sections.items() if name in named)  # type: ignore[operator]
+        target = _target(params, name)
         raise DataError(
-            f"{folder}: the model is not there; `dvc repro {stage}@{name}` trains it, `dvc pull {stage}@{name}` "
+            f"{folder}: the model is not there; `dvc repro {target}` trains it, `dvc pull {target}` "
             "brings it from the remote"
         )
     return folder
+
+
+def _target(params: Params, name: str) -> str:
+    """The stage that makes a model, as DVC calls it."""
+    sections = {"runs": params.runs, "retrievers": params.retrievers, "summarizers": params.summarizers}
+    stage = next(STAGES[section] for section, named in sections.items() if name in named)  # type: ignore[operator]
+    return f"{stage}@{name}"
 
 
 def read_metrics(file: Path) -> dict[str, Any]:

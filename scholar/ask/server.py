@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
@@ -20,9 +21,9 @@ from scholar.ask.api import make_api
 from scholar.ask.desk import Desk, Question, Reply
 from scholar.ask.guard import Connection, Guard
 from scholar.ask.page import make_pages, show_error
-from scholar.ask.problems import Told, tell, tell_invalid
+from scholar.ask.problems import Told, tell, tell_invalid, tell_refused
 from scholar.ask.shelf import Shelf, Shown
-from scholar.errors import ScholarError
+from scholar.errors import MachineError, ScholarError
 from scholar.params import load_params
 from scholar.runtime import configure
 
@@ -47,22 +48,44 @@ def main(host: str, port: int) -> None:
     """Serve until interrupted.
 
     Raises:
+        MachineError: the port is taken, or the host is no address of this machine.
         ScholarError: params.yaml is wrong. A missing model stops nothing: whoever asks it is told what makes it.
     """
     params = load_params()
     configure(params.runtime)
-    shelf = Shelf(params)
-    shelf.warm()
-    log.info("http://%s:%d (Ctrl-C ends it)", f"[{host}]" if ":" in host else host, port)
-    uvicorn.run(
-        make_app(shelf.answer, shelf.list_models, shelf.revision, host),
-        host=host,
-        port=port,
-        http=Connection,
-        log_level="warning",  # no line per request: queries are nobody else's business
-        server_header=False,
-        limit_concurrency=limits.CONNECTIONS,
-    )
+    with take(host, port) as bound:  # before the libraries, which take seconds
+        shelf = Shelf(params)
+        shelf.warm()
+        config = uvicorn.Config(
+            make_app(shelf.answer, shelf.list_models, shelf.revision, host),
+            http=Connection,
+            log_level="warning",  # no line per request: queries are nobody else's business
+            server_header=False,
+            limit_concurrency=limits.CONNECTIONS,
+        )
+        log.info("http://%s:%d (Ctrl-C ends it)", f"[{host}]" if ":" in host else host, bound.getsockname()[1])
+        with suppress(KeyboardInterrupt):  # uvicorn ends at it, and then raises it again
+            uvicorn.Server(config).run(sockets=[bound])
+
+
+def take(host: str, port: int) -> socket.socket:
+    """A socket at an address, which nobody can connect to until it is listened on.
+
+    Raises:
+        MachineError: the port is taken, or the host is no address of this machine.
+    """
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # also right after another server ended
+    try:
+        bound.bind((host, port))
+    except (OSError, TypeError) as error:  # TypeError: what cannot be a name of a host
+        bound.close()
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise MachineError(
+            f"port {port} of {host} cannot be taken ({reason}); choose another with --port, or with --host an address "
+            "of this machine"
+        ) from None
+    return bound
 
 
 def make_app(
@@ -119,11 +142,11 @@ def _tell_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
-        return _show(request, tell_invalid(error))
+        return _show(request, tell_invalid(error, request.headers.get("content-type", "")))
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> Response:
-        response = _show(request, Told(error.status_code, error.detail))
+        response = _show(request, tell_refused(error))
         response.headers.update(error.headers or {})
         return response
 

@@ -83,7 +83,7 @@ class Shelf:
         key = name, index
         if key not in self.loaded:
             try:
-                self.loaded[key] = load(self.params, task, index or name if run else None, self.root)
+                self.loaded[key] = load(self.params, task, index or name, self.root)
             except DataError as error:  # no fault of the inputs
                 raise ScholarError(str(error)) from None
         return self.loaded[key], why

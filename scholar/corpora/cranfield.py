@@ -1,7 +1,8 @@
 """The Cranfield collection: 1,400 abstracts on aerodynamics, 225 questions, graded judgements.
 
 Source: Cleverdon, 1967, "The Cranfield tests on index language devices". Questions are numbered with gaps in cran.qry
-but judged under their position, 1 to 225. Grade 1 is best and 4 least; what is not listed is not relevant.
+but judged under their position, 1 to 225. Grade 1 is best and 4 least; what is not listed is not relevant. The last
+judgement of each question is on the paper that it was asked in, which is no answer: other copies grade it -1.
 """
 
 import gzip
@@ -33,10 +34,13 @@ def read_documents(folder: Path) -> Iterator[Row]:
 def read_queries(folder: Path) -> Iterator[Row]:
     """Every question with its relevant documents and their gains: grade 1 becomes 4, grade 4 becomes 1.
 
+    `own` is the document that the question was asked in, not one of the relevant ones; "" if nothing was judged.
+
     Raises:
         DataError: a file is missing or holds something else.
     """
     relevant: dict[int, dict[str, int]] = defaultdict(dict)
+    own: dict[int, str] = {}
     judgements = folder / "cranqrel"
     for place, line in enumerate(_read_text(judgements).splitlines(), start=1):
         columns = line.split()
@@ -45,13 +49,16 @@ def read_queries(folder: Path) -> Iterator[Row]:
         if len(columns) != 3 or not all(re.fullmatch(r"-?\d+", column) for column in columns):
             raise DataError(f"{judgements}:{place}: three numbers were expected, got '{line}'")
         question, document, grade = int(columns[0]), columns[1], int(columns[2])
+        own[question] = document  # until the last
         if BEST <= grade <= LEAST:
             relevant[question][document] = LEAST + 1 - grade
     for position, (_, fields) in enumerate(_read_fields(folder / "cran.qry"), start=1):
-        judged = dict(sorted(relevant[position].items()))
+        source = own.get(position, "")
+        judged = {document: gain for document, gain in sorted(relevant[position].items()) if document != source}
         yield {
             "id": str(position),
             "query": fields.get("W", ""),
+            "own": source,
             "relevant": list(judged),
             "gains": list(judged.values()),
         }

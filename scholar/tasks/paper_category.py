@@ -3,8 +3,9 @@
 Format aclsum: a row is a work cited by the 250 ACL papers (MIT licence). Its field is that of the venue it appeared in,
 by the patterns in params.yaml: a distant label, right for most and wrong for some (an ACL paper on speech counts as
 cs.CL). Works without a known venue are left out. A work belongs to the first split, in the order train, validation,
-test, that cites it. The abstract is there only where the work is itself one of the papers of that split. Scores do not
-compare with those of systems trained on arXiv's own categories.
+test, that cites it; `paper` is the first paper of that split that does, since the works of one bibliography hang
+together. The abstract is there only where the work is itself one of the papers of that split. Scores do not compare
+with those of systems trained on arXiv's own categories.
 
 Format arxiv: a row is a paper of arXiv's snapshot (CC0) with title and abstract; its label is the first of the
 categories that its authors chose. As published, the 20 most frequent ones have 1,000 papers each, drawn by seed; unlike
@@ -25,7 +26,7 @@ from scholar.corpora.aclsum import read_split_papers
 from scholar.corpora.arxiv import Words, open_snapshot
 from scholar.corpora.s2orc import normalise_title
 from scholar.errors import DataError, ParamsError
-from scholar.params import Positive, Rate, Sizes, strict
+from scholar.params import Patterns, Positive, Rate, Sizes, strict
 from scholar.records import SPLITS, Counts, Row
 from scholar.splits import draw, sample
 from scholar.task import LabelOrigin, Task
@@ -39,7 +40,7 @@ class AclsumSettings:
     task: Literal["paper_category"]
     source: str
     format: Literal["aclsum"]
-    venues: Annotated[dict[str, Annotated[list[str], Field(min_length=1)]], Field(min_length=2)]
+    venues: Annotated[dict[str, Patterns], Field(min_length=2)]
     examples: Sizes
 
 
@@ -67,10 +68,11 @@ Settings = Annotated[AclsumSettings | ArxivSettings, Field(discriminator="format
 
 
 def features(settings: AclsumSettings | ArxivSettings) -> Features:
-    """A paper with its category; `abstract` is empty where it is not known."""
+    """A paper with its category, of ACLSum also one that cites it; `abstract` is empty where it is not known."""
     names = settings.venues if isinstance(settings, AclsumSettings) else settings.categories
     label = ClassLabel(num_classes=names) if isinstance(names, int) else ClassLabel(names=sorted(names))
-    return Features(id=Value("string"), title=Value("string"), abstract=Value("string"), label=label)
+    cited = {"paper": Value("string")} if isinstance(settings, AclsumSettings) else {}
+    return Features(id=Value("string"), **cited, title=Value("string"), abstract=Value("string"), label=label)
 
 
 def read(
@@ -140,24 +142,19 @@ def _split(ids: set[str], settings: ArxivSettings, seed: int) -> dict[str, str]:
 
 def _read_works(folder: Path, settings: AclsumSettings, seed: int, counts: Counts) -> Iterator[tuple[str, Row]]:
     """Works cited by the papers of ACLSum."""
-    try:
-        patterns = {
-            name: re.compile("|".join(venues), re.IGNORECASE) for name, venues in sorted(settings.venues.items())
-        }
-    except re.error as error:
-        raise ParamsError(
-            f"params.yaml: datasets: venues: {error.pattern!r}: not a regular expression: {error}"
-        ) from None
+    patterns = {name: re.compile("|".join(venues), re.IGNORECASE) for name, venues in sorted(settings.venues.items())}
     splits = read_split_papers(folder, counts)
     counts.dropped["papers in no split"] += len(splits.pop("none"))
     taken: set[str] = set()
     for split in SPLITS:
         titles: dict[str, str] = {}
+        cited_by: dict[str, str] = {}
         votes: dict[str, Counter[str]] = {}
         for paper in splits[split]:
             for entry in paper.bibliography.values():
                 key = normalise_title(entry.title)
                 titles.setdefault(key, entry.title)
+                cited_by.setdefault(key, paper.id)
                 votes.setdefault(key, Counter()).update([_category(entry.venue, patterns)])
         abstracts = {normalise_title(paper.title): paper.abstract for paper in splits[split]}
         works = _label(votes.keys() - taken, votes, counts)
@@ -167,7 +164,8 @@ def _read_works(folder: Path, settings: AclsumSettings, seed: int, counts: Count
         chosen = sample(works, settings.examples.of(split), seed, "paper_category")
         counts.dropped["works not sampled"] += len(works) - len(chosen)
         for key in sorted(chosen):
-            yield split, {"id": key, "title": titles[key], "abstract": abstracts.get(key, ""), "label": works[key]}
+            row = {"id": key, "paper": cited_by[key], "title": titles[key], "abstract": abstracts.get(key, "")}
+            yield split, {**row, "label": works[key]}
 
 
 def _category(venue: str, patterns: dict[str, re.Pattern[str]]) -> str:

@@ -1,9 +1,11 @@
 """Paper interest: would this reader pick the paper up, judged by its title or abstract.
 
 Format aclsum: the reader is the set of ACL papers (of 250, MIT licence) whose title fits `topic`; a work cited by any
-of the 250 is positive when one of the reader's papers cites it. The label is behaviour: a work that is not cited may
-still be of interest. Split by year: train on the oldest works, test on the newest, as a reader meets them. Scores do
-not compare with those of systems that learn one person's reading list from abstracts.
+of the 250 is positive when one of the reader's papers cites it. `paper` is the first paper that cites it, one of the
+reader's if there is one: labels come by whole bibliographies, so that the works of one hang together. The label is
+behaviour: a work that is not cited may still be of interest. Split by year: train on the oldest works, test on the
+newest, as a reader meets them. Scores do not compare with those of systems that learn one person's reading list from
+abstracts.
 
 Format csv: papers in a table with the date and the label of each, such as what one person did or did not put on a
 reading list. Split by day. `group` is the id, since a day or year is never cut in two here; so a test paper that the
@@ -23,8 +25,8 @@ from pydantic import Field
 from scholar.corpora.aclsum import read_split_papers
 from scholar.corpora.s2orc import normalise_title
 from scholar.corpora.table import read_table
-from scholar.errors import DataError, ParamsError
-from scholar.params import Rate, RelativePath, Sizes, strict
+from scholar.errors import DataError
+from scholar.params import Pattern, Rate, RelativePath, Sizes, strict
 from scholar.records import SPLITS, Counts, Row
 from scholar.splits import sample, split_by_date
 from scholar.task import LabelOrigin, Task
@@ -49,7 +51,7 @@ class Works(Screened):
     """`topic`: a regular expression, ignoring case; years outside [first_year, last_year] are the parser's errors."""
 
     format: Literal["aclsum"]
-    topic: str
+    topic: Pattern
     first_year: int
     last_year: int
 
@@ -83,12 +85,13 @@ Settings = Annotated[Works | Table, Field(discriminator="format")]
 
 
 def features(settings: Settings) -> Features:
-    """A cited work with its year, or a paper with abstract and date (`2015-01-31`); class 1 is the one searched for."""
+    """A cited work with a citing paper, or a paper with abstract and date (`2015-01-31`); class 1 is searched for."""
     told = {"abstract": Value("string"), "date": Value("string")}
+    cited = {"paper": Value("string"), "year": Value("int32")}
     return Features(
         id=Value("string"),
         title=Value("string"),
-        **(told if isinstance(settings, Table) else {"year": Value("int32")}),
+        **(told if isinstance(settings, Table) else cited),
         label=ClassLabel(names=LABELS),
     )
 
@@ -142,8 +145,9 @@ def _parse_date(text: str, form: str, place: str) -> date:
 
 def _read_works(folder: Path, settings: Works, counts: Counts) -> Iterator[tuple[int, Row]]:
     """(year of its earliest entry, row) by normalised title; positive where a paper of the reader cites it."""
-    topic = _compile(settings.topic)
-    works: dict[str, tuple[str, int, bool]] = {}
+    topic = re.compile(settings.topic, re.IGNORECASE)
+    works: dict[str, tuple[str, int]] = {}
+    cited_by: dict[str, tuple[bool, str]] = {}  # work -> (not by the reader, the first such paper)
     papers = sorted((p for split in read_split_papers(folder, counts).values() for p in split), key=lambda p: p.id)
     for paper in papers:
         reader = topic.search(paper.title) is not None
@@ -158,19 +162,14 @@ def _read_works(folder: Path, settings: Works, counts: Counts) -> Iterator[tuple
             elif not settings.first_year <= entry.year <= settings.last_year:
                 counts.dropped[f"entries of a year outside {settings.first_year} to {settings.last_year}"] += 1
             else:
-                title, year, cited = works.get(key, (entry.title, entry.year, False))
-                works[key] = (title, min(year, entry.year), cited or reader)
-    for key, (title, year, cited) in sorted(works.items()):
-        if cited:
+                title, year = works.get(key, (entry.title, entry.year))
+                works[key] = (title, min(year, entry.year))
+                cited_by[key] = min(cited_by.get(key, (True, paper.id)), (not reader, paper.id))
+    for key, (title, year) in sorted(works.items()):
+        other, paper_id = cited_by[key]
+        if not other:
             counts.add_clue("topic_in_title", topic.search(title) is not None)
-        yield year, {"id": key, "title": title, "year": year, "label": LABELS[cited]}
-
-
-def _compile(topic: str) -> re.Pattern[str]:
-    try:
-        return re.compile(topic, re.IGNORECASE)
-    except re.error as error:
-        raise ParamsError(f"params.yaml: datasets: topic '{topic}' is no regular expression: {error}") from None
+        yield year, {"id": key, "paper": paper_id, "title": title, "year": year, "label": LABELS[not other]}
 
 
 TASK = Task(settings=Settings, features=features, label_origin="behaviour", read=read, group="id", text="title")

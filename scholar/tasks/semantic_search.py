@@ -99,6 +99,7 @@ def features(settings: AclsumSettings | ArxivSettings) -> Features:
         id=Value("string"),
         paper=Value("string"),
         query=Value("string"),
+        own=Value("string"),
         relevant=List(Value("string")),
         positives=List(Value("string")),
     )
@@ -189,7 +190,8 @@ def _citing_sentences(papers: list[Paper], settings: AclsumSettings, counts: Cou
                     counts.add_clue(
                         "cited_author_and_year_in_query", any(has_author_and_year(query, e) for e in entries)
                     )
-                    yield _row(f"{paper.id}/{number}/{start}", paper.id, query, relevant)
+                    row = _row(f"{paper.id}/{number}/{start}", paper.id, query, relevant)
+                    yield {**row, "own": normalise_title(paper.title)}
 
 
 def _mask(paragraph: Paragraph, start: int, end: int, mask_text: str) -> str:
@@ -305,7 +307,7 @@ def _same_category(records: list[Record], settings: ArxivSettings, counts: Count
 
 
 def _row(id_: str, paper: str, query: str, relevant: list[str]) -> Row:
-    return {"id": id_, "paper": paper, "query": query, "relevant": relevant, "positives": relevant}
+    return {"id": id_, "paper": paper, "query": query, "own": "", "relevant": relevant, "positives": relevant}
 
 
 MAKERS = {"citation": _citing_sentences, "title_abstract": _titles, "same_venue": _neighbours}

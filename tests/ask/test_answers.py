@@ -3,7 +3,6 @@
 import json
 import re
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,9 +15,10 @@ from scholar.corpora.s2orc import Paragraph, Span
 from scholar.errors import DataError
 from scholar.heads import join_inputs
 from scholar.heads.retrieval import document_text
-from scholar.params import Params
+from scholar.params import Params, validate
 from scholar.records import write_json
-from scholar.tasks.citation_linking import mask_context
+from scholar.tasks.citation_linking import TASK, mask_context
+from tests.fixtures.commands import read_params
 from tests.fixtures.tiny_models import rewrite_params, write_models
 
 TITLES = ["graph parse", "translate a poor text", "rank the problem " * 30]
@@ -32,6 +32,11 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Params]:
 
 def model_of(asked: tuple[Path, Params], task: str) -> Model:
     return load(asked[1], task, None, asked[0])
+
+
+def masking(**changes: Any) -> Any:
+    """Settings of citation linking as params.yaml may have them."""
+    return validate(TASK.settings, {**read_params()["datasets"]["aclsum_linking"], **changes}, "test")
 
 
 def alone(model: Model, *texts: str) -> Any:
@@ -89,6 +94,22 @@ def test_what_a_model_does_not_get_is_told(asked: tuple[Path, Params]) -> None:
         answers.interest(model_of(asked, "paper_interest"), [{"title": "tree"}, {"title": " ", "abstract": "word"}])
 
 
+@pytest.mark.parametrize("text", ["", " \n"])
+def test_a_text_without_words_has_no_entities_to_tell(asked: tuple[Path, Params], text: str) -> None:
+    with pytest.raises(DataError, match="text 2 of 2 is empty"):
+        answers.entities(model_of(asked, "ner"), ["tree", text])
+
+
+def test_offsets_of_entities_are_those_of_the_text_as_given(asked: tuple[Path, Params]) -> None:
+    text = "we use a tree.\n\nsee the figure 1\nof the graph."
+    model = model_of(asked, "ner")
+    found = answers.entities(model, [text, text.replace("\n", "\r\n")])
+    for answer in found:
+        assert all(answer["text"][one["start"] : one["end"]] == one["text"] for one in answer["entities"])
+    plain, crlf = ([one["text"].split() for one in answer["entities"]] for answer in found)
+    assert plain == crlf != []
+
+
 DOCUMENT = {
     "text": "the first [1] is open.\n\nwe use the graph of [2], as [1] and [2] show",
     "citations": [{"start": s, "end": s + 3, "target": None} for s in (10, 44, 52, 60)],
@@ -132,10 +153,19 @@ def test_documents_that_cannot_be_linked(asked: tuple[Path, Params], change: dic
         answers.link(model_of(asked, "citation_linking"), [{**DOCUMENT, **change}], 5)
 
 
-@pytest.mark.parametrize("mask", ["all", "same", "none"])
+def test_paragraphs_end_alike_whatever_ends_their_lines() -> None:
+    text = "the first [1]\nis open.\n\nwe use [2], as\n\n\n[3] shows.\n\n"
+    found = []
+    for given in (text, text.replace("\n", "\r\n")):
+        citations = [{"start": m.start(), "end": m.end(), "target": None} for m in re.finditer(r"\[\d\]", given)]
+        found.append(answers.mask_citations({"text": given, "citations": citations}, masking(mask_text="X")))
+    assert found == [["the first X is open.", "we use X , as", "X shows."]] * 2
+
+
+@pytest.mark.parametrize("mask", ["all", "target", "none"])
 @pytest.mark.parametrize("mask_text", ["[CITATION]", "", "x"])
 def test_contexts_are_those_of_the_whole_paragraph(mask: str, mask_text: str) -> None:
-    settings: Any = SimpleNamespace(context_characters=20, mask=mask, mask_text=mask_text)
+    settings = masking(context_characters=20, mask=mask, mask_text=mask_text)
     text = "we show [1], [2] and [1]; [2] [3] is open to (Lee et al., 2019) or the tree of [1] here [3]" * 2
     found = [match.span() for match in re.finditer(r"\[\d\]|\(.+?\)", text)]
     document = {"text": text, "citations": [{"start": start, "end": end, "target": None} for start, end in found]}
@@ -146,7 +176,7 @@ def test_contexts_are_those_of_the_whole_paragraph(mask: str, mask_text: str) ->
 
 def test_time_to_mask_is_linear_in_the_citations(monkeypatch: pytest.MonkeyPatch) -> None:
     """Counted, not timed: how many citations are looked at for each of 400 in one paragraph, and in 400."""
-    settings: Any = SimpleNamespace(context_characters=20, mask="all", mask_text="[C]")
+    settings = masking(context_characters=20, mask="all", mask_text="[C]")
     given: list[int] = []
     monkeypatch.setattr(answers, "mask_context", lambda paragraph, *_: given.append(len(paragraph.citations)) or "")
     for gap in (" and ", "\n\n"):
@@ -190,5 +220,25 @@ def test_similar_papers_leave_the_paper_out(asked: tuple[Path, Params]) -> None:
     assert document["id"] not in {hit["id"] for hit in by_id["hits"]}
     with pytest.raises(DataError, match=r"no paper 'topic04x' among the 24 of the index; the nearest is '.+'"):
         answers.similar(model, ["topic04x"], 3)
-    with pytest.raises(DataError, match="no paper ''"):
-        answers.similar(model, [""], 3)
+
+
+@pytest.mark.parametrize("name", ["", " \t"])
+def test_a_paper_without_a_name_is_told(asked: tuple[Path, Params], name: str) -> None:
+    with pytest.raises(DataError, match="the name of the paper is empty"):
+        answers.similar(model_of(asked, "semantic_search"), [name], 3)
+
+
+def test_a_misspelt_title_is_told_by_its_letters(asked: tuple[Path, Params], monkeypatch: pytest.MonkeyPatch) -> None:
+    model = model_of(asked, "semantic_search")
+    document = model.index.documents[9]
+    misspelt = document["title"].upper().replace("E", "EE", 1)
+    monkeypatch.setattr(answers, "search", lambda *_: pytest.fail("vectors know no slips of the pen"))
+    with pytest.raises(DataError, match=re.escape(f"nearest is '{document['title']}' (id {document['id']})")):
+        answers.similar(model, [misspelt], 3)
+
+
+def test_an_index_that_finds_nothing_gives_no_hint(asked: tuple[Path, Params], monkeypatch: pytest.MonkeyPatch) -> None:
+    model = model_of(asked, "semantic_search")
+    monkeypatch.setattr(type(model.index), "search", lambda *_: (np.array([[-1]]), np.array([[0.0]])))
+    with pytest.raises(DataError, match=r"no paper 'zzz' among the 24 of the index; an id or a title"):
+        answers.similar(model, ["zzz"], 3)

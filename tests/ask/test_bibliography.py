@@ -30,11 +30,36 @@ def test_bibtex_with_braces_accents_and_dates() -> None:
     ]
 
 
+def test_names_of_strings_stand_for_their_values_and_a_sign_within_a_text_stays() -> None:
+    entries = parse_bibliography('@string{acl = "On C#"}\n@book{a, title = ACL}\n@book{b, title = {C # D}}', "refs.bib")
+    assert [entry["title"] for entry in entries] == ["On C#", "C # D"]
+
+
+@pytest.mark.parametrize(
+    ("year", "read"),
+    [("2019a", 2019), ("{circa 1999b}", 1999), ("{2020-05}", 2020), ("20190", None), ("{2019th}", None)],
+)
+def test_years_with_a_letter_behind_them(year: str, read: int | None) -> None:
+    assert parse_bibliography(f"@book{{a, title = {{A}}, year = {year}}}", "refs.bib")[0]["year"] == read
+    document = json.dumps({"text": "", "bib_entries": {"a": {"year": year}}})
+    assert parse_document(document, "7.in", None)["bibliography"][0]["year"] == read
+
+
+def test_lines_that_end_with_a_carriage_return_change_no_entry() -> None:
+    assert parse_bibliography(BIBTEX.replace("\n", "\r\n"), "refs.bib") == parse_bibliography(BIBTEX, "refs.bib")
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [
         ("@article{a, title={A}}\n\n@book{b, title={B\n\n@book{c, title={C}}", r"refs\.bib:3: not a BibTeX entry"),
         ("@book{a, title={A}}\n@book{a, title={B}}\n", r"refs\.bib:2: not a BibTeX entry: Duplicate entry key 'a'"),
+        (
+            "@book{a, year = 2019 # x,\n Title = {A} # acl}",
+            r"refs\.bib:2: Title of 'a': pieces joined by # are not read",
+        ),
+        ('@string{acl = "A" # "B"}\n@book{a, abstract = acl}', r"refs\.bib:2: abstract of 'a': pieces joined by #"),
+        ('@book{a, title = "Caf{\\\'e} \\"uber " # acl}', r"refs\.bib:1: title of 'a': pieces joined by #"),
         ("@comment{nothing}\n", r"refs\.bib: no BibTeX entry"),
         (" \n", r"refs\.bib: no entry"),
     ],
@@ -73,6 +98,7 @@ def test_json_is_known_by_its_beginning(content: str) -> None:
         ("(Lee and Ng, 2019; Ng, 2020a) say", [("(Lee and Ng, 2019; Ng, 2020a)", None)]),
         ("Lee et al. (2019) and O'Neil & Ng (2020b)", [("Lee et al. (2019)", None), ("O'Neil & Ng (2020b)", None)]),
         ("Müller (2019)", [("Müller (2019)", None)]),
+        ("[3,\r\n5] (Lee,\r\n2019)", [("[3,\r\n5]", None), ("(Lee,\r\n2019)", None)]),
         ("in f(x) of 2019 (see below) [sic]", []),
     ],
 )  # fmt: skip
@@ -137,9 +163,11 @@ def test_plain_text_needs_a_bibliography() -> None:
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nothing: no such file"):
         read_text(tmp_path / "nothing")
+    with pytest.raises(DataError, match=f"{tmp_path}: a folder; name a file in it"):
+        read_text(tmp_path)
     with pytest.raises(DataError, match=r"draft:2: not UTF-8"):
         decode("a\nnaïve".encode("cp1252"), "draft")
-    assert decode("\ufeffa\r\nb".encode(), "draft") == "a\nb"
+    assert decode("\ufeffa\r\nb".encode(), "draft") == "a\r\nb"  # offsets are those of the text as given
 
 
 def test_real_files_of_the_published_format(repo: Path) -> None:

@@ -2,7 +2,9 @@
 
 import io
 import json
+import os
 import re
+import signal
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +14,7 @@ import pytest
 
 from scholar.__main__ import answer_command, build_parser, read_inputs
 from scholar.ask.commands import COMMANDS
-from scholar.errors import DataError, ParamsError
+from scholar.errors import DataError, MachineError, ParamsError, ScholarError
 from tests.fixtures.commands import run_python
 from tests.fixtures.tiny_models import write_models, write_questions
 from tests.fixtures.tiny_runs import start_python
@@ -157,6 +159,7 @@ def test_nothing_to_read_is_told(
         ([], "COMMAND"),
         (["search", "x", "-k", "0"], "above 0 was expected"),
         (["category", "a", "b", "--abstract", "c"], "goes with one title"),
+        (["category", "a\tb", "--abstract", "c"], "two abstracts"),
         (["serve", "--port", "99999"], "a port from 0 to 65535 was expected, got 99999"),
         (["serve", "--port", "-1"], "a port from 0 to 65535 was expected, got -1"),
     ],
@@ -176,6 +179,32 @@ def test_a_terminal_is_not_waited_for(
     with pytest.raises(SystemExit) as ended:
         papertrail("intent")
     assert ended.value.code == 2 and "nothing to read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("revision", ["", " "])
+def test_an_empty_revision_is_no_name_of_the_workspace(folder: Path, papertrail: Any, revision: str) -> None:
+    with pytest.raises(ScholarError, match="the revision is empty"):
+        papertrail("intent", "tree", "--rev", revision)
+
+
+@pytest.mark.parametrize("stream", ["input", "output"])
+def test_a_closed_stream_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch, stream: str) -> None:
+    monkeypatch.setattr(sys, "stdin" if stream == "input" else "stdout", None)
+    monkeypatch.setattr(sys, "argv", ["papertrail", "intent", *(["tree"] if stream == "output" else [])])
+    with pytest.raises(MachineError, match=f"standard {stream} is closed"):
+        answer_command()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_interrupt_tells_of_no_checkpoint(tmp_path: Path, number: int) -> None:
+    """The command waits for its file, a pipe that nobody writes to."""
+    os.mkfifo(tmp_path / "texts")
+    process = start_python(tmp_path, "-m", "scholar", "intent", "--file", "texts")
+    writer = os.open(tmp_path / "texts", os.O_WRONLY)  # returns when the command has opened it
+    process.send_signal(number)
+    told, said = process.communicate(timeout=60)
+    os.close(writer)
+    assert (process.returncode, told, said) == (1, "", "interrupted\n")
 
 
 @pytest.mark.parametrize(

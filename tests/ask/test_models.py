@@ -60,6 +60,8 @@ def test_a_misspelt_run_is_hinted_at(tmp_path: Path, params: Params) -> None:
         pick(params, "ner", "ner-frist", tmp_path)
     with pytest.raises(ParamsError, match="unknown model of task ner 'intent'"):  # known, but of another task
         pick(params, "ner", "intent", tmp_path)
+    with pytest.raises(ParamsError, match="unknown model of task ner ''"):  # a variable of a shell that is not set
+        pick(params, "ner", "", tmp_path)
 
 
 def test_search_takes_an_index_or_its_retriever(tmp_path: Path, params: Params) -> None:
@@ -67,6 +69,8 @@ def test_search_takes_an_index_or_its_retriever(tmp_path: Path, params: Params) 
     two = replace(params, indexes={**params.indexes, "others": params.indexes["papers"]})
     assert pick(two, "semantic_search", "others", tmp_path)[:2] == ("tiny-search", "others")
     assert pick(two, "semantic_search", "tiny-search", tmp_path)[:2] == ("tiny-search", "papers")
+    with pytest.raises(ParamsError, match=r"'paper'; did you mean 'papers'\? \(known: tiny-search, papers, others\)"):
+        pick(two, "semantic_search", "paper", tmp_path)
     with pytest.raises(ParamsError, match="add an index under `indexes`"):
         pick(replace(params, indexes={}), "semantic_search", None, tmp_path)
 
@@ -79,6 +83,29 @@ def test_search_takes_an_index_or_its_retriever(tmp_path: Path, params: Params) 
 def test_a_missing_model_tells_what_makes_it(tmp_path: Path, params: Params, task: str, stage: str) -> None:
     with pytest.raises(DataError, match=f"`dvc repro {stage}` trains it, `dvc pull {stage}`"):
         load(params, task, None, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("task", "run", "stage"),
+    [("ner", "ner-first", "finetune"), ("semantic_search", "tiny-search", "finetune_retriever"),
+     ("summarization", "summary", "finetune_summarizer")],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [("model.safetensors", 1000), ("model.safetensors", 4), ("model.safetensors", None), ("config.json", 20)],
+)
+def test_a_broken_model_tells_what_brings_it_back(
+    folder: Path, tmp_path: Path, task: str, run: str, stage: str, name: str, kept: int | None
+) -> None:
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    file = tmp_path / "models" / run / name
+    start = file.read_bytes()[:kept]
+    file.unlink()
+    if kept is not None:
+        file.write_bytes(start)
+    told = f"models/{run}: cannot be loaded .*; `dvc checkout --force .*/models/{run}` .* `dvc repro {stage}@{run}`"
+    with pytest.raises(DataError, match=told):
+        load(write_questions(tmp_path), task, run, tmp_path)
 
 
 def test_a_missing_index_tells_what_makes_it(tmp_path: Path) -> None:

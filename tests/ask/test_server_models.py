@@ -8,13 +8,17 @@ from typing import Any
 
 import pytest
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import Retry
 
 from scholar.ask.desk import Question
 from scholar.ask.server import make_app
 from scholar.ask.shelf import Shelf
-from scholar.errors import ParamsError
+from scholar.errors import ParamsError, ScholarError
 from scholar.params import load_params
+from scholar.records import write_json
 from tests.fixtures.tiny_models import write_models
+from tests.fixtures.tiny_runs import start_python
 from tests.fixtures.tiny_server import serve
 
 TEXT = "we show the model of figure 3. the problem is hard [1]."
@@ -114,6 +118,33 @@ def test_a_missing_model_is_told_and_the_rest_works(folder: Path, tmp_path: Path
         refused = requests.get(f"{address}/search?q=model", timeout=60)
         assert (refused.status_code, "`dvc repro index` builds" in refused.text) == (503, True)
         assert post(address, "interest", BODIES["interest"]).status_code == 503
+
+
+def test_a_model_that_could_not_be_loaded_at_first_is_the_same_later(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    shelf = Shelf(load_params(tmp_path / "params.yaml"), tmp_path)
+    question = Question(kind="entities", run=None)
+    away = (tmp_path / "models/ner-second").rename(tmp_path / "away")
+    with pytest.raises(ScholarError, match="ner-second: the model is not there"):
+        shelf.answer(question, ["the model"])
+    away.rename(tmp_path / "models/ner-second")
+    write_json({"validation_score": 0.9}, tmp_path / "metrics/finetune/ner-first.json")
+    assert shelf.answer(question, ["the model"]).about["run"] == "ner-second"
+
+
+def test_it_serves_where_it_says_until_it_is_ended(folder: Path) -> None:
+    process = start_python(folder, "-m", "scholar", "serve", "--port", "0")
+    try:
+        assert process.stderr is not None
+        address = next(line.split()[0] for line in process.stderr if line.startswith("http://127.0.0.1:"))
+        wait = Retry(total=100, backoff_factor=0.1, backoff_max=0.1)  # it listens right after it says so
+        with requests.Session() as session:
+            session.mount("http://", HTTPAdapter(max_retries=wait))
+            assert session.get(f"{address}/api/health", timeout=60).json()["status"] == "ok"
+    finally:
+        process.terminate()
+        rest = process.communicate(timeout=60)
+    assert (process.returncode, *rest) == (0, "", "")
 
 
 def test_models_are_loaded_once_whatever_they_are_called(shelf: Shelf) -> None:

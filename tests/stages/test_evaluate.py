@@ -45,7 +45,7 @@ sys.argv = ["compare"]
 runpy.run_module("stages.compare", run_name="__main__")
 """
 SYSTEMS = {
-    "mentions": ["model", "memorised"],
+    "mentions": ["model", "memorised", "window"],
     "purposes": ["model", "tfidf", "majority"],
     "purposes-again": ["model", "tfidf", "majority"],
     "links": ["model", "bm25"],

@@ -319,7 +319,7 @@ def test_wrong_block(aclsum: Path, tmp_path: Path, told: Told, key: str, value: 
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"topic": "("}, "topic '(' is no regular expression"),
+        ({"topic": "("}, "datasets.aclsum_interest: topic: value error, not a regular expression: missing )"),
         ({"train_share": 0.7, "validation_share": 0.3}, "split test is empty; check its sizes and shares"),
         ({"first_year": 2050}, "split train is empty"),
     ],
@@ -444,7 +444,8 @@ def test_an_answer_that_the_input_tells(aclsum: Path, tmp_path: Path, told: Told
     assert told("aclsum_linking") == ""
 
     write_params(tmp_path, lambda params: params["leakage"]["max_readable"].pop("cited_title_in_context"))
-    assert "unknown clue of leakage.max_readable 'cited_title_in_context'" in told("aclsum_linking")
+    expected = "params.yaml: leakage.max_readable: no limit for clue 'cited_title_in_context'; add one"
+    assert expected in told("aclsum_linking")
 
 
 def test_a_venue_in_every_title(aclsum: Path, told: Told) -> None:

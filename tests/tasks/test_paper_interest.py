@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from scholar.errors import DataError, ParamsError
-from scholar.params import Sizes
+from scholar.params import Sizes, validate
 from scholar.records import SPLITS, Counts, Row
 from scholar.tasks.paper_interest import TASK, Columns, Table, Works, features
 from tests.fixtures.aclsum import Work, paper, paragraph, write_papers
+from tests.fixtures.commands import read_params
 
 ALL = Sizes(train=None, validation=None, test=None)
 SETTINGS = Works(
@@ -62,10 +63,10 @@ def test_labels_and_years(tmp_path: Path) -> None:
     rows = list(TASK.read(write(tmp_path, reader, other), SETTINGS, 42, counts))
     # four works by year: 2000, 2002, 2003, 2009; 0.6 x 4 = 2.4 and 0.8 x 4 = 3.2
     assert rows == [
-        ("train", {"id": "both", "title": "both.", "year": 2000, "label": "interesting"}),
-        ("train", {"id": "mine", "title": "Mine", "year": 2003, "label": "interesting"}),
-        ("train", {"id": "theirs", "title": "Theirs", "year": 2002, "label": "other"}),
-        ("validation", {"id": "new", "title": "New", "year": 2009, "label": "other"}),
+        ("train", {"id": "both", "paper": "P-reader", "title": "both.", "year": 2000, "label": "interesting"}),
+        ("train", {"id": "mine", "paper": "P-reader", "title": "Mine", "year": 2003, "label": "interesting"}),
+        ("train", {"id": "theirs", "paper": "P-other", "title": "Theirs", "year": 2002, "label": "other"}),
+        ("validation", {"id": "new", "paper": "P-other", "title": "New", "year": 2009, "label": "other"}),
     ]
     assert +counts.dropped == {
         "entries without a title": 1,
@@ -97,9 +98,10 @@ def test_topic_is_searched_in_titles_ignoring_case(aclsum: Path) -> None:
 
 
 @pytest.mark.parametrize("topic", ["(", "[a", "*"])
-def test_broken_topic(aclsum: Path, topic: str) -> None:
-    with pytest.raises(ParamsError, match="no regular expression"):
-        list(TASK.read(aclsum, replace(SETTINGS, topic=topic), 42, Counts()))
+def test_broken_topic(topic: str) -> None:
+    block = {**read_params()["datasets"]["aclsum_interest"], "topic": topic}
+    with pytest.raises(ParamsError, match=r"topic: value error, not a regular expression: .*\(got "):
+        validate(TASK.settings, block, "datasets.aclsum_interest")
 
 
 def read_table(

@@ -144,6 +144,7 @@ def test_queries_of_the_fixture(aclsum: Path) -> None:
         "id": "2020.test-main.0/0/25",
         "paper": "2020.test-main.0",
         "query": "Two keepers were needed #.",
+        "own": "translating the songs of test valley 0",
         "relevant": [normalise_title("Baking the bread number 2001")],
         "positives": [normalise_title("Baking the bread number 2001")],
     }
