@@ -60,7 +60,7 @@ KINDS = ("write", "forward", "step")
 CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "shutil.rmtree")
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 FULL = "full disk"
-TOLD = {"SIGTERM": "interrupted: ", "SIGINT": "interrupted: ", FULL: "error: "}  # how the one line begins
+TOLD = {"SIGTERM": "interrupted; ", "SIGINT": "interrupted; ", FULL: "error: "}  # how the one line begins
 
 
 class CrashError(ScholarError):

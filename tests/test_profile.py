@@ -258,18 +258,20 @@ def test_a_copy_has_what_git_lists_and_no_results(repository: Path, tmp_path: Pa
 
 def test_a_copy_made_again_loses_what_is_gone_and_keeps_results(repository: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
+    write_files(repository, "scholar/kept.py")
     copy_repository(repository, copy)
     built = {"out/model", "predictions/a", "dvc.lock", "metrics/a.json", "metrics/seeds/b.json"}
     write_files(copy, *built, "dvc.yaml")
     git(copy, "add", ".")
     git(copy, "-c", "user.name=a", "-c", "user.email=a", "commit", "-q", "-m", "built")
-    write_files(copy, "notes.py")
+    write_files(copy, "scholar/new.py", "notes.py", "tried/notes.py")
+    own = {"new.py", "notes.py", "tried/notes.py"}  # outside the folders of the repository, as a user's notes are
     (repository / "scholar/old.py").unlink()
     git(repository, "rm", "-q", "--cached", "new.py", "--ignore-unmatch")
     (repository / "new.py").unlink()
     for _ in range(2):  # the second time git still lists what is gone
         copy_repository(repository, copy)
-        assert list_files(copy) == COPIED - {"scholar/old.py", "new.py"} | built
+        assert list_files(copy) == COPIED - {"scholar/old.py"} | {"scholar/kept.py"} | built | own
     assert (copy / "dvc.yaml").read_text(encoding="utf-8") == "here"
     assert {(copy / name).read_text(encoding="utf-8") for name in built} == {"copy"}
 

@@ -72,7 +72,7 @@ def test_both_encoders_are_read_in_the_precision_of_the_index(
     write_search(tmp_path, {"tiny-search": make_retriever()}, {"papers": INDEX})
     runtime = {"level": "native", "threads": 1, "precision": "bf16"}
     write_index_of(tmp_path, rewrite_params(tmp_path, runtime=runtime))
-    write_cranfield(tmp_path, judgements="1 1 1\n2 3 2\n3 1 1\n")
+    write_cranfield(tmp_path, judgements="1 1 1\n1 2 1\n2 3 2\n2 1 1\n3 1 1\n3 2 1\n")
     arguments = ["papers", "stones"] if module == "scholar.search" else [".", "--retriever", "tiny-search"]
     started = [*arguments, *(["--max-tokens", "32"] if module == "benchmarks.cranfield" else [])]
     read: set[torch.dtype] = set()

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -241,7 +242,7 @@ def test_what_is_loaded_is_seen(tmp_path: Path) -> None:
 
 
 def test_quiet_when_piped_and_no_error_when_the_reader_has_enough(models: Path) -> None:
-    shell = f"{sys.executable} -m scholar intent tree --json | true; echo ${{PIPESTATUS[0]}}"
+    shell = f"{shlex.quote(sys.executable)} -m scholar intent tree --json | true; echo ${{PIPESTATUS[0]}}"
     process = start_python(models, "-c", f"import subprocess; subprocess.run(['bash', '-c', {shell!r}])")
     told, said = process.communicate(timeout=300)
     assert (told, said) == ("0\n", "")
