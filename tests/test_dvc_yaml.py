@@ -98,6 +98,15 @@ def test_stages_never_import_each_other() -> None:
         assert others == set(), file.name
 
 
+def test_a_checkpoint_is_of_the_code_of_its_stage() -> None:
+    """What a stage does with its rows decides the result as the library does; as `__main__` it is no loaded module."""
+    trained = [
+        text for file in (ROOT / "stages").glob("*.py") if "resume_settings(" in (text := file.read_text("utf-8"))
+    ]
+    assert len(trained) == 4
+    assert all(re.search(r"inputs = \[\s*Path\(__file__\),", text) for text in trained)
+
+
 @pytest.mark.parametrize(("module", "deps"), [pytest.param(m, d, id=i) for i, m, d, _ in instances()])
 def test_pinned_packages_are_a_dependency(module: str, deps: list[str]) -> None:
     assert "requirements.txt" in deps

@@ -46,6 +46,14 @@ def rows() -> dict[str, np.ndarray]:
     }
 
 
+def test_many_rows_are_scored_in_blocks(rows: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
+    sample = average_precision(rows["unit"], rows["relevant"], rows["scores"])
+    whole = sample.score(rows["weights"])
+    for weights_at_once in (1, 4):  # of six
+        monkeypatch.setattr("scholar.resampling.BLOCK", weights_at_once * len(rows["unit"]))
+        np.testing.assert_array_equal(sample.score(rows["weights"]), whole)
+
+
 def test_scores_by_weight_are_those_of_scikit_learn(rows: dict[str, np.ndarray]) -> None:
     unit, labels, predicted, relevant, scores, weights = rows.values()
     found = (scores > 0.5).astype(int)
