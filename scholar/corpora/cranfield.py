@@ -2,7 +2,8 @@
 
 Source: Cleverdon, 1967, "The Cranfield tests on index language devices". Questions are numbered with gaps in cran.qry
 but judged under their position, 1 to 225. Grade 1 is best and 4 least; what is not listed is not relevant. The last
-judgement of each question is on the paper that it was asked in, which is no answer: other copies grade it -1.
+judgement of each question has grade 1 here and -1, no interest, in other copies. By how high it ranks it seems to be on
+the paper that the question came from; it is taken for no answer.
 """
 
 import gzip
@@ -34,7 +35,7 @@ def read_documents(folder: Path) -> Iterator[Row]:
 def read_queries(folder: Path) -> Iterator[Row]:
     """Every question with its relevant documents and their gains: grade 1 becomes 4, grade 4 becomes 1.
 
-    `own` is the document that the question was asked in, not one of the relevant ones; "" if nothing was judged.
+    `own` is the document of the last judgement, not one of the relevant ones; "" if nothing was judged.
 
     Raises:
         DataError: a file is missing or holds something else.
