@@ -1,10 +1,9 @@
-"""`python -m benchmarks.linking`: 55,556 pairs of files of citation linking, read, sampled and written as Parquet.
+"""`python -m benchmarks.linking`: time and memory of preparing 55,556 pairs of files for citation linking.
 
-The files are the 2,074 real ones of the archive, written again and again under fresh numbers into build/, and deleted
-in the end. Once they go through the project's own reader and writer (all processors, a shard of rows at a time), once
-through a plain loop (one process, all rows in memory, as a notebook does it), each in a process of its own, so that its
-peak memory is its own. Both have the same libraries loaded, and the files were all read before. Everything lands in
-benchmarks/linking.json.
+The files are copies of the 2,074 real ones of the archive under new numbers, in build/; they are deleted at the end.
+The reader and writer of stage prepare (all processors, a shard of rows at a time) are compared with a plain loop (one
+process, all rows in memory). Each runs in its own process, so that its peak memory is its own; both import the same
+libraries, and all files are in the page cache. The results are written to benchmarks/linking.json.
 """
 
 import argparse
@@ -20,20 +19,24 @@ import tarfile
 import time
 from pathlib import Path
 
-import stages  # noqa: F401  first of all: it sets the instruction caps, which numpy reads when it is loaded
+import stages  # noqa: F401  first, because it sets the instruction caps, which numpy reads when it is imported
 
 # isort: split
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from scholar.errors import ScholarError, run
-from scholar.params import Files, Sizes
-from scholar.records import SPLITS, Counts, write_json
-from scholar.tasks.citation_linking import TASK, FolderPairs
-from stages.prepare import write_splits
+from papertrail.core.artifacts import write_json
+from papertrail.core.errors import PapertrailError
+from papertrail.core.params import Files, Sizes
+from papertrail.core.process import run_cli
+from papertrail.core.records import SPLITS, Counts
+from papertrail.data.prepare import write_splits
+from papertrail.data.tasks.citation_linking import TASK, FolderPairs
 
 ARCHIVE = Path("../shared/data/citation_linking_train.tar.gz")
 FOLDER = Path("build/linking")
+OUTPUT = Path("benchmarks/linking.json")
+SEED = 42
 SETTINGS = FolderPairs(
     task="citation_linking",
     source="linking",
@@ -49,7 +52,7 @@ log = logging.getLogger(__name__)
 
 
 def make_files(archive: Path, count: int) -> None:
-    """Write `count` pairs for training, and a made-up one for each of the other splits, which must not be empty."""
+    """Write `count` pairs of files for training, and one made-up pair for each other split, which must not be empty."""
     with tarfile.open(archive, "r:gz") as package:
         members = {m.name: package.extractfile(m).read() for m in package if m.isreg()}  # type: ignore[union-attr]
     stems = sorted(name.removesuffix(".in") for name in members if name.endswith(".in"))
@@ -65,22 +68,22 @@ def make_files(archive: Path, count: int) -> None:
         (FOLDER / split / "0.label").write_text('{"correct_citation": {"[1]": "a"}}', encoding="utf-8")
 
 
-def by_shards(output: Path) -> None:
-    """As stage prepare does it."""
-    rows = TASK.read(FOLDER, SETTINGS, 42, Counts())
+def prepare_by_shards(output: Path) -> None:
+    """Read and write as stage prepare does."""
+    rows = TASK.read(FOLDER, SETTINGS, SEED, Counts())
     write_splits("benchmark", TASK, TASK.features(SETTINGS), rows, {s: output / f"{s}.parquet" for s in SPLITS})
 
 
-def by_plain_loop(output: Path) -> None:
-    """Every row in a list, then one table; the first place where a citation stands is its only query."""
+def prepare_by_plain_loop(output: Path) -> None:
+    """Collect all rows in a list and write them as one table; only the first place of a citation becomes a query."""
     rows = []
     for file in sorted((FOLDER / "train").glob("*.in")):
         raw, label = (json.loads(path.read_text(encoding="utf-8")) for path in (file, file.with_suffix(".label")))
         for citation, cited in label["correct_citation"].items():
             at = raw["text"].find(citation)
             context = raw["text"][max(0, at - 200) : at + len(citation) + 200]
-            others = [id_ for id_ in raw["bib_entries"] if id_ != cited]
-            for id_ in [cited, *random.sample(others, min(5, len(others)))]:
+            negatives = [id_ for id_ in raw["bib_entries"] if id_ != cited]
+            for id_ in [cited, *random.sample(negatives, min(5, len(negatives)))]:
                 entry = raw["bib_entries"][id_]
                 candidate = entry.get("abstract") or entry["title"]
                 rows.append({"context": context, "candidate": candidate, "label": int(id_ == cited)})
@@ -88,20 +91,20 @@ def by_plain_loop(output: Path) -> None:
     pq.write_table(pa.Table.from_pylist(rows), output / "train.parquet", compression="zstd")
 
 
-WAYS = {"shards": by_shards, "plain_loop": by_plain_loop}
+METHODS = {"shards": prepare_by_shards, "plain_loop": prepare_by_plain_loop}
 
 
-def measure(way: str) -> dict[str, float]:
-    """Time and memory of one way; memory is that of this process and of the largest of those that it started."""
-    output = FOLDER / way
+def measure(method: str) -> dict[str, float]:
+    """Return time and memory of one method; memory is that of this process and of its largest worker."""
+    output = FOLDER / method
     before = _peak_mib(resource.RUSAGE_SELF)
     started = time.perf_counter()
-    WAYS[way](output)
+    METHODS[method](output)
     seconds = time.perf_counter() - started
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return {
         "seconds": seconds,
-        "cpu_seconds": sum(one.ru_utime + one.ru_stime for one in used),
+        "cpu_seconds": sum(usage.ru_utime + usage.ru_stime for usage in usages),
         "rows": pq.read_metadata(output / "train.parquet").num_rows,
         "libraries_mib": before,
         "peak_mib": _peak_mib(resource.RUSAGE_SELF),
@@ -113,39 +116,47 @@ def _peak_mib(who: int) -> float:
     return resource.getrusage(who).ru_maxrss / 1024
 
 
+def run_method(method: str) -> dict[str, float]:
+    """Measure a method in a new process.
+
+    Raises:
+        PapertrailError: The process failed; its messages are on stderr.
+    """
+    command = [sys.executable, "-m", "benchmarks.linking", "--method", method]
+    finished = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if finished.returncode:
+        raise PapertrailError(f"{method}: the measurement failed, see its messages above")
+    result: dict[str, float] = json.loads(finished.stdout)
+    log.info("%s: %s", method, result)
+    return result
+
+
 def main() -> None:
-    """Measure both ways, each in its own process."""
+    """Measure all methods, or print the measurement of one."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=55_556, help="how many pairs of files")
-    parser.add_argument("--archive", type=Path, default=ARCHIVE, help="the real files")
-    parser.add_argument("--way", choices=sorted(WAYS), help="only this one, on the files that are there; printed")
+    parser.add_argument("--count", type=int, default=55_556, help="number of pairs of files")
+    parser.add_argument("--archive", type=Path, default=ARCHIVE, help="archive of the real files")
+    parser.add_argument("--method", choices=sorted(METHODS), help="measure this method on existing files and print it")
     arguments = parser.parse_args()
-    if arguments.way:
-        sys.stdout.write(json.dumps(measure(arguments.way)))
+    if arguments.method:
+        sys.stdout.write(json.dumps(measure(arguments.method)))
         return
     if not arguments.archive.is_file():
-        raise ScholarError(f"{arguments.archive}: no such file; say where the archive is by --archive")
+        raise PapertrailError(f"{arguments.archive}: no such file; set --archive to the path of the archive")
     shutil.rmtree(FOLDER, ignore_errors=True)
-    results = {}
     try:
         make_files(arguments.archive, arguments.count)
-        for way in WAYS:
-            command = [sys.executable, "-m", "benchmarks.linking", "--way", way]
-            done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
-            if done.returncode:
-                raise ScholarError(f"{way}: the measurement failed; its messages stand above")
-            results[way] = json.loads(done.stdout)
-            log.info("%s: %s", way, results[way])
+        results = {method: run_method(method) for method in METHODS}
     finally:
         shutil.rmtree(FOLDER, ignore_errors=True)
-    grown = {way: got["peak_mib"] - got["libraries_mib"] for way, got in results.items()}
+    used = {method: result["peak_mib"] - result["libraries_mib"] for method, result in results.items()}
     ratios = {
         "seconds_of_plain_loop": results["shards"]["seconds"] / results["plain_loop"]["seconds"],
-        "memory_of_plain_loop": grown["shards"] / grown["plain_loop"],  # without what the libraries take
+        "memory_of_plain_loop": used["shards"] / used["plain_loop"],  # without the libraries
     }
     facts = {"pairs_of_files": arguments.count, "processors": os.cpu_count()}
-    write_json({**facts, **results, **ratios}, Path("benchmarks/linking.json"))
+    write_json({**facts, **results, **ratios}, OUTPUT)
 
 
 if __name__ == "__main__":
-    run(main)
+    run_cli(main)

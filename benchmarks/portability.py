@@ -1,7 +1,7 @@
-"""`python -m benchmarks.portability`: what each runtime.level costs in training -> benchmarks/portability.json.
+"""Cost of each runtime.level in training: `python -m benchmarks.portability` writes benchmarks/portability.json.
 
-A process per level holds the base encoder and takes a step of fine-tuning when told to, by turns, so that what else the
-machine does falls on all levels alike. Compared are seconds of the processor, of all threads together.
+One process per level loads the base encoder and takes a fine-tuning step on request. The levels take turns, so that
+other load of the machine affects all of them alike. Times are CPU seconds of all threads.
 """
 
 import argparse
@@ -12,15 +12,17 @@ import time
 from pathlib import Path
 from statistics import median
 
-from scholar.errors import ScholarError, run
-from scholar.params import Runtime, load_params
-from scholar.runtime import LEVELS, configure, start
+from papertrail.core.artifacts import write_json
+from papertrail.core.errors import PapertrailError
+from papertrail.core.params import Runtime, load_params
+from papertrail.core.process import run_cli
+from papertrail.core.runtime import LEVELS, configure, start
 
 BATCH, TOKENS = 16, 128  # rows of a batch, tokens of a row
 
 
 def work(level: str, encoder: Path) -> None:
-    """Take a step for every line on stdin; tell the processor's seconds of each on stdout."""
+    """Take a step for every line of stdin; print its CPU seconds."""
     runtime = Runtime(level=level, threads=2, precision="fp32")
     configure(runtime)
     start(runtime, seed=1)
@@ -42,11 +44,15 @@ def work(level: str, encoder: Path) -> None:
 
 
 def main() -> None:
-    """Give each level its turn, several rounds of them; the first round, which loads kernels, does not count."""
+    """Measure several rounds of all levels; the first round, which loads kernels, does not count."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--here", metavar="LEVEL", choices=list(LEVELS), help="work at this level when told on stdin")
-    parser.add_argument("--encoder", type=Path, default=Path(load_params().pretraining.encoder), help="a BERT's folder")
-    parser.add_argument("--rounds", type=int, default=12, help="turns of each level")
+    parser.add_argument(
+        "--here", metavar="LEVEL", choices=list(LEVELS), help="run steps at this level, one per line of stdin"
+    )
+    parser.add_argument(
+        "--encoder", type=Path, default=Path(load_params().pretraining.base_model), help="folder of a BERT"
+    )
+    parser.add_argument("--rounds", type=int, default=12, help="steps of each level")
     arguments = parser.parse_args()
     if arguments.here:
         work(arguments.here, arguments.encoder)
@@ -58,30 +64,28 @@ def main() -> None:
     for _ in range(arguments.rounds + 1):
         for level, worker in workers.items():
             print("go", file=worker.stdin, flush=True)
-            if not (told := worker.stdout.readline()):
-                raise ScholarError(f"level {level}: the measurement ended early; its messages stand above")
-            seconds[level].append(float(told))
+            if not (line := worker.stdout.readline()):
+                raise PapertrailError(f"level {level}: the measurement ended early; see its messages above")
+            seconds[level].append(float(line))
     for worker in workers.values():
         worker.communicate()
     ratios = {
-        level: [portable / own for portable, own in zip(seconds["portable"][1:], given[1:], strict=True)]
-        for level, given in seconds.items()
+        level: [portable / own for portable, own in zip(seconds["portable"][1:], times[1:], strict=True)]
+        for level, times in seconds.items()
     }
     found = {
         level: {
             "tokens_per_cpu_second": BATCH * TOKENS / median(seconds[level][1:]),
-            "speed_of_portable": median(given),
-            "speed_of_portable_low": min(given),
-            "speed_of_portable_high": max(given),
+            "speed_of_portable": median(values),
+            "speed_of_portable_low": min(values),
+            "speed_of_portable_high": max(values),
         }
-        for level, given in ratios.items()
+        for level, values in ratios.items()
     }
-    from scholar.records import write_json  # loads numpy, which --here must not do before the caps are set
-
     settings = {"batch_size": BATCH, "tokens": TOKENS, "rounds": arguments.rounds, "threads": 2}
     write_json({**settings, **found}, Path("benchmarks/portability.json"))
     sys.stdout.write(json.dumps(found, indent=2) + "\n")
 
 
 if __name__ == "__main__":
-    run(main)
+    run_cli(main)

@@ -1,10 +1,10 @@
-"""`python -m benchmarks.snapshot`: 20,000 papers chosen from an arXiv snapshot, and a pandas loop that does the same.
+"""Sampling 20,000 papers from an arXiv snapshot, by this project and by pandas: `python -m benchmarks.snapshot`.
 
-The file is made from the 249 real records in ../shared/data/arxiv, repeated with fresh ids and categories, and deleted
-afterwards. The loop is the published one: read_json by 10,000 lines, concatenated, the first category, the 20 most
-frequent, 1,000 of each. Each runs in a process of its own, so that its peak memory is its own. Seconds are of the clock
-and of the processor: on a busy machine only the latter tell much, and they are silent on what two threads save. All
-lands in benchmarks/snapshot.json.
+The snapshot repeats the 249 real records in ../shared/data/arxiv with new ids and categories; it is deleted afterwards.
+The pandas code is the published one: read_json by 10,000 lines, concatenate, take the first category, the 20 most
+frequent, 1,000 of each. Each runs in a new process, so that its peak memory is measured alone. Wall and CPU seconds are
+measured: a busy machine changes wall time, and CPU time does not show what two threads save. Results are written to
+benchmarks/snapshot.json.
 """
 
 import argparse
@@ -20,9 +20,11 @@ from pathlib import Path
 
 import numpy as np
 
-from scholar.corpora.arxiv import open_snapshot
-from scholar.errors import ScholarError, run
-from scholar.records import Counts, write_json
+from papertrail.core.artifacts import write_json
+from papertrail.core.errors import PapertrailError
+from papertrail.core.process import run_cli
+from papertrail.core.records import Counts
+from papertrail.data.formats.arxiv import open_snapshot
 
 REAL = Path("../shared/data/arxiv")
 FOLDER = Path("build/benchmark-snapshot")
@@ -31,7 +33,7 @@ log = logging.getLogger(__name__)
 
 
 def ids(count: int) -> Iterator[str]:
-    """Valid arXiv ids from April 2007 on: up to 9,000 a month, from 2015 on up to 20,000."""
+    """Yield valid arXiv ids from April 2007 on: up to 9,000 a month, from 2015 on up to 20,000."""
     month = 2007 * 12 + 3  # months since the year 0
     while True:
         year, number = divmod(month, 12)
@@ -45,10 +47,10 @@ def ids(count: int) -> Iterator[str]:
 
 
 def generate(count: int, file: Path) -> None:
-    """Write so many records; a few categories are frequent and many are rare, as in the snapshot."""
+    """Write `count` records; a few categories are frequent and many are rare, as in the real snapshot."""
     lines = [line for path in sorted(REAL.glob("snapshot_*.jsonl")) for line in path.read_text("utf-8").splitlines()]
     if not lines:
-        raise ScholarError(f"{REAL}: no snapshot_*.jsonl; the records that are repeated were expected there")
+        raise PapertrailError(f"{REAL}: no snapshot_*.jsonl; expected the records to repeat there")
     records = [json.loads(line) for line in lines]
     names = sorted({name for record in records for name in record["categories"].split()})
     weights = 1 / np.arange(1, len(names) + 1)
@@ -62,14 +64,14 @@ def generate(count: int, file: Path) -> None:
 
 
 def ours() -> int:
-    """The records of the most frequent categories, by scholar.corpora.arxiv."""
+    """Sample with papertrail.data.formats.arxiv; return the number of records."""
     with open_snapshot(FOLDER, 1, 10, Counts()) as snapshot:
         drawn = snapshot.sample_each(snapshot.most_frequent(CATEGORIES), EACH, SEED, "benchmark")
         return len(snapshot.read({id_ for ids in drawn.values() for id_ in ids}))
 
 
 def pandas() -> int:
-    """The same by pandas, as published."""
+    """Sample with pandas, as published; return the number of records."""
     import pandas as pd
 
     chunks = pd.read_json(FOLDER / "arxiv.json", lines=True, chunksize=10_000, dtype={"id": str})
@@ -80,7 +82,7 @@ def pandas() -> int:
 
 
 def measure(name: str) -> dict[str, float]:
-    """Seconds and peak memory of one of the two, without what both of them import."""
+    """Return seconds and peak memory of one of the two, without shared imports."""
     started, begun = time.perf_counter(), time.process_time()
     chosen = {"ours": ours, "pandas": pandas}[name]()
     return {
@@ -92,10 +94,10 @@ def measure(name: str) -> dict[str, float]:
 
 
 def main() -> None:
-    """Make the file, measure both, delete it."""
+    """Write the snapshot, measure both, delete it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=2_900_000, help="how many records")
-    parser.add_argument("--measure", choices=("ours", "pandas"), help="only this one, printed as JSON")
+    parser.add_argument("--count", type=int, default=2_900_000, help="number of records")
+    parser.add_argument("--measure", choices=("ours", "pandas"), help="measure this one only and print JSON")
     arguments = parser.parse_args()
     if arguments.measure:
         sys.stdout.write(json.dumps(measure(arguments.measure)))
@@ -109,7 +111,7 @@ def main() -> None:
             environment = {**os.environ, "OMP_NUM_THREADS": str(THREADS)}
             done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment)
             if done.returncode:
-                raise ScholarError(f"{name}: the measurement failed; its messages stand above")
+                raise PapertrailError(f"{name}: the measurement failed; see its messages above")
             results[name] = json.loads(done.stdout)
             log.info("%s: %s", name, results[name])
         size = file.stat().st_size / 2**20
@@ -124,4 +126,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_cli(main)

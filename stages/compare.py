@@ -1,30 +1,24 @@
-"""Is a model better than its baselines, or than one from another encoder? predictions/ -> metrics/comparisons.json."""
+"""Test every model against its baselines and rivals on the same rows -> metrics/comparisons.json."""
 
 from pathlib import Path
 
-from scholar.comparison import Systems, compare_all
-from scholar.errors import run
-from scholar.params import load_params
-from scholar.records import read_rows, write_json
+from papertrail.core.artifacts import write_json
+from papertrail.core.params import load_params
+from papertrail.core.process import run_cli
+from papertrail.evaluate.stats.comparison import compare_all, read_systems
 
 
 def main() -> None:
-    """Read the predictions of everything that params.yaml trains, and compare."""
+    """Read the predictions of every model of params.yaml and compare them."""
     params = load_params()
     tables = {
-        name: {view: read_systems(Path("predictions", name, f"{view}.parquet")) for view in params.views_of(given)}
-        for name, given in params.trained.items()
+        name: {
+            view: read_systems(Path("predictions", name, f"{view}.parquet")) for view in params.inputs_by_view(model)
+        }
+        for name, model in params.models.items()
     }
-    write_json(compare_all(tables, params.trained, params.evaluation, params.seed), Path("metrics/comparisons.json"))
-
-
-def read_systems(file: Path) -> Systems:
-    """System -> its predictions."""
-    systems: Systems = {}
-    for row in read_rows(file).to_list():
-        systems.setdefault(row["system"], []).append(row)
-    return systems
+    write_json(compare_all(tables, params.models, params.evaluation, params.seed), Path("metrics/comparisons.json"))
 
 
 if __name__ == "__main__":
-    run(main)
+    run_cli(main)

@@ -1,21 +1,17 @@
-"""A source of params.yaml -> its files, checked byte for byte: data/raw/<name>/."""
+"""Download and check the files of a source -> data/raw/<source>."""
 
-import argparse
 from pathlib import Path
 
-from scholar.errors import run
-from scholar.params import choose, load_params
-from scholar.sources import fetch_source
+from papertrail.core.process import run_cli
+from papertrail.data.sources.fetch import fetch_source
+from stages import read_name
 
 
 def main() -> None:
     """Fetch one source."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("name", help="a source of params.yaml")
-    name = parser.parse_args().name
-    sources = load_params().sources
-    fetch_source(sources[choose("source", name, list(sources))], Path("data/raw", name))
+    name, params = read_name(__doc__, "source", "sources")
+    fetch_source(params.sources[name], Path("data/raw", name))
 
 
 if __name__ == "__main__":
-    run(main)
+    run_cli(main)

@@ -1,4 +1,4 @@
-"""Some of the points of `make crash`, and what ends a stage in one message."""
+"""Some points of `make crash`, and interrupts that end a stage with one message."""
 
 import os
 import signal
@@ -7,16 +7,14 @@ import sys
 
 import pytest
 
-from scholar.errors import INTERRUPTED
+from papertrail.core.process import INTERRUPTED
 from tests.fixtures.commands import ROOT
 
-STAGE = (
-    "import stages, sys, time; sys.stdout.write('begun'); sys.stdout.flush(); time.sleep(60)"  # libraries being loaded
-)
+STAGE = "import stages, sys, time; sys.stdout.write('begun'); sys.stdout.flush(); time.sleep(60)"  # imports take long
 DVC = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
 
 
-def test_stages_that_were_ended_come_out_the_same() -> None:
+def test_stages_that_were_killed_write_the_same_files_when_rerun() -> None:
     stages = ["prepare aclsum_search", "finetune tiny-run", "evaluate tiny-run"]
     done = subprocess.run([sys.executable, "-m", "tests.crash", *stages], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -26,14 +24,14 @@ def test_stages_that_were_ended_come_out_the_same() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_an_interrupt_while_libraries_are_loaded_is_told_in_one_line(number: int) -> None:
+def test_an_interrupt_during_imports_is_one_line(number: int) -> None:
     with subprocess.Popen([sys.executable, "-c", STAGE], cwd=ROOT, stdout=-1, stderr=-1, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.read(5) == "begun"
         process.send_signal(number)
-        _, said = process.communicate(timeout=60)
+        _, stderr = process.communicate(timeout=60)
     assert process.returncode != 0
-    assert said == f"{INTERRUPTED}\n"
+    assert stderr == f"{INTERRUPTED}\n"
 
 
 def test_a_stage_ends_when_its_dvc_is_killed() -> None:
@@ -43,5 +41,5 @@ def test_a_stage_ends_when_its_dvc_is_killed() -> None:
         assert dvc.stdout is not None
         assert dvc.stdout.read(5) == "begun"
         dvc.kill()
-        _, said = dvc.communicate(timeout=30)  # until the stage, too, has closed its end
-    assert said == f"{INTERRUPTED}\n"
+        _, stderr = dvc.communicate(timeout=30)  # returns when the stage has ended too
+    assert stderr == f"{INTERRUPTED}\n"

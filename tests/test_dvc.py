@@ -1,4 +1,4 @@
-"""What DVC does for those who share a pipeline or run it twice at once, on a pipeline that takes no time."""
+"""DVC shares outputs, refuses concurrent runs and reports a read-only cache; on a pipeline that takes no time."""
 
 import os
 import subprocess
@@ -20,9 +20,9 @@ pathlib.Path("begun").touch()
 while pathlib.Path("wait").exists():
     time.sleep(0.05)
 pathlib.Path("out").mkdir()
-pathlib.Path("out/text").write_text(pathlib.Path("given").read_text() * 2)
+pathlib.Path("out/text").write_text(pathlib.Path("input").read_text() * 2)
 """
-PIPELINE = "stages: {make: {cmd: python make.py, deps: [make.py, given], outs: [out]}}\n"
+PIPELINE = "stages: {make: {cmd: python make.py, deps: [make.py, input], outs: [out]}}\n"
 IDENTITY = ["-c", "user.name=tests", "-c", "user.email=tests@localhost"]
 
 
@@ -40,10 +40,10 @@ def start_dvc(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 
 
 def dvc(folder: Path, *arguments: str) -> tuple[int, str]:
-    """Exit code and messages of a command."""
+    """Return exit code and messages of a command."""
     with start_dvc(folder, *arguments) as process:
-        said, _ = process.communicate(timeout=120)
-    return process.returncode, said
+        messages, _ = process.communicate(timeout=120)
+    return process.returncode, messages
 
 
 def git(folder: Path, *arguments: str) -> None:
@@ -52,10 +52,10 @@ def git(folder: Path, *arguments: str) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A repository of its own whose pipeline has not run."""
+    """A new repository whose pipeline has not run."""
     folder = tmp_path / "first"
     (folder / ".dvc").mkdir(parents=True)
-    files = {"make.py": MAKE, "given": "again ", "dvc.yaml": PIPELINE, ".gitignore": "/begun\n/wait\n/out\n"}
+    files = {"make.py": MAKE, "input": "again ", "dvc.yaml": PIPELINE, ".gitignore": "/begun\n/wait\n/out\n"}
     config = f"[core]\nanalytics = false\nsite_cache_dir = {tmp_path / 'site'}\n"
     for name, text in {**files, ".dvc/config": config, ".dvc/.gitignore": "/cache\n/tmp\n"}.items():
         (folder / name).write_text(text, encoding="utf-8")
@@ -65,7 +65,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def s3() -> Iterator[Any]:
-    """A client of a server that speaks the protocol of S3, with an empty bucket."""
+    """A client of a local S3 server with an empty bucket."""
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -78,7 +78,7 @@ def s3() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("kind", ["folder", "s3"])
-def test_what_one_clone_pushes_another_pulls(
+def test_one_clone_pulls_what_another_pushed(
     kind: str, folder: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     if kind == "folder":
@@ -97,8 +97,8 @@ def test_what_one_clone_pushes_another_pulls(
 
     git(tmp_path, "clone", "-q", "first", "second")
     assert dvc(tmp_path / "second", "pull", "-q") == (0, "")
-    status, said = dvc(tmp_path / "second", "repro")
-    assert (status, said.splitlines()[-1]) == (0, "Data and pipelines are up to date.")
+    status, messages = dvc(tmp_path / "second", "repro")
+    assert (status, messages.splitlines()[-1]) == (0, "Data and pipelines are up to date.")
     assert not (tmp_path / "second/begun").exists()
     assert (tmp_path / "second/out/text").read_text(encoding="utf-8") == "again again "
 
@@ -113,9 +113,9 @@ def test_what_one_clone_pushes_another_pulls(
     else:
         s3.put_object(Bucket="bucket", Key=stored.as_posix(), Body=b"damaged")
     git(tmp_path, "clone", "-q", "first", "third")
-    status, said = dvc(tmp_path / "third", "pull")
+    status, messages = dvc(tmp_path / "third", "pull")
     assert status != 0
-    assert "failed to pull data" in said
+    assert "failed to pull data" in messages
     assert not (tmp_path / "third/out").exists()
     assert not (tmp_path / "third/.dvc/cache" / stored).exists()
     assert dvc(tmp_path / "third", "repro", "-q") == (0, "")
@@ -123,28 +123,28 @@ def test_what_one_clone_pushes_another_pulls(
     assert (tmp_path / "third/dvc.lock").read_bytes() == (folder / "dvc.lock").read_bytes()
 
 
-def test_of_two_at_once_one_is_refused(folder: Path) -> None:
+def test_the_second_of_two_concurrent_runs_is_refused(folder: Path) -> None:
     (folder / "wait").touch()
     with start_dvc(folder, "repro", "-q") as first:
         while not (folder / "begun").exists():
             assert first.poll() is None, first.communicate()
             time.sleep(0.05)
-        status, said = dvc(folder, "repro")
+        status, messages = dvc(folder, "repro")
         assert status != 0
-        assert "is busy, it is being blocked by" in said
+        assert "is busy, it is being blocked by" in messages
         (folder / "wait").unlink()
         assert first.communicate(timeout=120) == ("", None)
     assert first.returncode == 0
     assert dvc(folder, "status", "-q") == (0, "")
 
 
-def test_a_cache_that_cannot_be_written_is_told(folder: Path) -> None:
+def test_a_read_only_cache_is_an_error(folder: Path) -> None:
     cache = folder / ".dvc/cache"
     cache.mkdir()
     cache.chmod(0o555)
-    status, said = dvc(folder, "repro")
+    status, messages = dvc(folder, "repro")
     assert status != 0
-    assert "Permission denied" in said
+    assert "Permission denied" in messages
     assert not (folder / "dvc.lock").exists()
     cache.chmod(0o755)
     assert dvc(folder, "repro", "-q") == (0, "")

@@ -1,152 +1,139 @@
-"""The pipeline as a user runs it: `dvc repro` on a made-up source and a tiny encoder, in a folder of its own."""
+"""`dvc repro` in a copy of this repository with generated papers and a tiny encoder: what runs, and its outputs."""
 
+import ast
 import json
-import os
-import re
-import signal
 import subprocess
 import sys
-import time
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 
-from scholar.params import read_yaml
-from scholar.profile import copy_repository
-from tests.fixtures.aclsum import write_aclsum
-from tests.fixtures.commands import NO_SHINGLE, ROOT
-from tests.fixtures.tiny_bert import write_tiny_bert
+from papertrail.core.params import read_yaml
+from papertrail.core.pipeline import stage_instances
+from papertrail.experiments.warm import run_warm
+from papertrail.reproduce.watch import find_leftovers, find_undeclared, hook_variables, read_records, write_times
+from tests.fixtures.recorded_stages import record
+from tests.fixtures.repositories import change_params, environment, make_repository, outputs, repro, write_sources
 
-VARIED = {"LC_ALL": "C", "TZ": "Pacific/Chatham", "PYTHONHASHSEED": "7", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-KEPT = {
-    "datasets": ["aclsum_intent", "aclsum_text"],
-    "runs": ["intent-base", "intent-pretrained"],
-    "retrievers": [],
-    "indexes": [],
-    "summarizers": [],
+CHANGED = {
+    "LC_ALL": "C",
+    "TZ": "Pacific/Chatham",
+    "PYTHONHASHSEED": "7",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
 }
-
-
-def local_source(folder: Path) -> dict[str, Any]:
-    files = {file.relative_to(folder).as_posix(): file for file in sorted(folder.rglob("*")) if file.is_file()}
-    hashes = {name: sha256(file.read_bytes()).hexdigest() for name, file in files.items()}
-    provider = {"kind": "local", "folder": str(folder)}
-    return {"licence": "none", "files": hashes, "unpack": None, "convert": None, "providers": [provider]}
-
-
-def make_repository(folder: Path, sources: Path) -> Path:
-    """A copy of this repository whose params.yaml asks for the made-up sources and little work."""
-    copy_repository(ROOT, folder)
-    params = read_yaml(folder / "params.yaml")
-    params["sources"] = {name: local_source(sources / name) for name in ("aclsum", "minilm")}
-    for section, names in KEPT.items():
-        params[section] = {name: params[section][name] for name in names}
-    params["pretraining"] |= {"pairs_per_epoch": 16, "validation_pairs": 8, "max_tokens": 64, "batch_size": 8}
-    params["training"] |= {"max_tokens": 64, "batch_size": 8}
-    params["runs"]["intent-base"]["epochs"] = 3
-    params["evaluation"]["views"] = {}
-    params["seed_studies"] = {}
-    params["leakage"]["shingle_letters"] = NO_SHINGLE
-    with (folder / "params.yaml").open("w", encoding="utf-8") as file:
-        YAML().dump(params, file)
-    return folder
-
-
-def repro(folder: Path, *arguments: str, **environment: str) -> list[str]:
-    """Run dvc repro; the names of the stages that ran."""
-    dvc = [sys.executable, "-m", "dvc", "repro", *arguments]
-    environ = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", **environment}
-    done = subprocess.run(dvc, cwd=folder, env=environ, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return re.findall(r"Running stage '(.+)'", done.stdout)
-
-
-def kill_repro(folder: Path, appears: str, *arguments: str) -> None:
-    """For tests/crash.py: start dvc repro and kill all its processes when a path that fits the pattern appears."""
-    environ = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    dvc = [sys.executable, "-m", "dvc", "repro", "--quiet", *arguments]
-    with subprocess.Popen(dvc, cwd=folder, env=environ, start_new_session=True) as process:
-        while not list(folder.glob(appears)):
-            assert process.poll() is None, f"{appears} never appeared"
-            time.sleep(0.01)
-        os.killpg(process.pid, signal.SIGKILL)
-
-
-def set_learning_rate(folder: Path, value: float) -> float:
-    """Change one run's learning rate; the one before."""
-    params = read_yaml(folder / "params.yaml")
-    before: float = params["runs"]["intent-base"]["learning_rate"]
-    params["runs"]["intent-base"]["learning_rate"] = value
-    with (folder / "params.yaml").open("w", encoding="utf-8") as file:
-        YAML().dump(params, file)
-    return before
-
-
-def outputs(folder: Path) -> dict[str, Any]:
-    """Stage -> paths and hashes of what it made."""
-    return {name: stage["outs"] for name, stage in read_yaml(folder / "dvc.lock")["stages"].items()}
+DOWNSTREAM = ["compare", "report", "cards"]  # stages over all models
 
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sources")
-    write_aclsum(folder / "aclsum")
-    write_tiny_bert(folder / "minilm")
-    return folder
+    return write_sources(tmp_path_factory.mktemp("sources"))
 
 
 @pytest.fixture(scope="module")
-def repository(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The repository after its first run."""
+def watched(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, list[str]]]:
+    """The repository after its first run, and what its stages accessed without declaring it."""
     folder = make_repository(tmp_path_factory.mktemp("one") / "papertrail", sources)
-    ran = repro(folder)
-    # 2 sources, 2 data sets, contamination, pretraining, 2 runs trained and evaluated, compared, reported, described
-    assert len(ran) == 13
-    return folder
+    records, before = folder / ".dvc/watched.jsonl", write_times(folder)
+    ran = repro(folder, **hook_variables(records))
+    # code, 2 sources, 3 data sets, contamination, pretrain, 3 models trained and evaluated, compare, report, cards
+    assert len(ran) == 17
+    stages, accesses = read_yaml(folder / "dvc.lock")["stages"], read_records(records)
+    undeclared = find_undeclared(stages, accesses, folder) | find_leftovers(stages, accesses, before, folder)
+    return folder, undeclared
+
+
+@pytest.fixture(scope="module")
+def repository(watched: tuple[Path, dict[str, list[str]]]) -> Path:
+    return watched[0]
+
+
+def test_stages_access_only_what_they_declare(watched: tuple[Path, dict[str, list[str]]]) -> None:
+    assert watched[1] == {}
+
+
+@pytest.fixture(scope="module")
+def recorded(repository: Path) -> dict[str, Any]:
+    return record(repository, "fetch minilm", "contamination", *DOWNSTREAM)
+
+
+@pytest.mark.parametrize("command", ["fetch minilm", "contamination", *DOWNSTREAM])
+def test_params_that_are_read_are_tracked(repository: Path, recorded: dict[str, Any], command: str) -> None:
+    """Other stages are in test_dependencies.py."""
+    instances = stage_instances(read_yaml(repository / "dvc.yaml"), read_yaml(repository / "params.yaml"))
+    tracked = {path.partition(".")[0] for path in instances[command.replace(" ", "@")]["params"]}
+    read = {field.partition(".")[0] for field in recorded[command]["params"]}
+    assert read - {"trackers"} <= tracked
 
 
 def test_a_second_run_does_nothing(repository: Path) -> None:
     assert repro(repository) == []
 
 
-def test_a_run_s_parameter_reruns_that_run_alone(repository: Path) -> None:
-    before = set_learning_rate(repository, 0.00031)
-    expected = ["finetune@intent-base", "evaluate@intent-base", "compare", "report", "cards"]
-    assert sorted(repro(repository, "--dry")) == sorted(expected)
-    set_learning_rate(repository, before)
-    assert repro(repository, "--dry") == []
+def test_comments_docstrings_and_layout_rerun_stage_code_alone(repository: Path) -> None:
+    for file in [*repository.glob("papertrail/**/*.py"), *repository.glob("stages/*.py")]:
+        text = file.read_text(encoding="utf-8")
+        docstring = ast.get_docstring(ast.parse(text), clean=False)
+        changed = text.replace(docstring, "Another text.", 1) if docstring else text
+        file.write_text(f"{changed}\n\n# another comment\n", encoding="utf-8")
+    assert repro(repository) == ["code"]
 
 
-def test_editing_a_task_reruns_that_task_alone(repository: Path) -> None:
-    module = repository / "scholar/tasks/citation_intent.py"
-    module.write_text(module.read_text(encoding="utf-8") + "# a remark\n", encoding="utf-8")
-    # the same rows come out, so nothing is trained; contamination and report read all tasks, cards hash all code
-    assert sorted(repro(repository)) == ["cards", "contamination", "prepare@aclsum_intent", "report"]
+def test_an_edited_head_reruns_its_models_alone(repository: Path) -> None:
+    edit(repository / "papertrail/models/heads/token_classification.py")
+    # the outputs are the same, so stages that read them do not run; cards describe all code
+    assert sorted(repro(repository)) == ["cards", "code", "evaluate@ner-base", "finetune@ner-base"]
 
 
-def test_other_surroundings_give_the_same_bytes(repository: Path, sources: Path, tmp_path: Path) -> None:
+def test_an_edited_task_reruns_its_data_alone(repository: Path) -> None:
+    edit(repository / "papertrail/data/tasks/citation_intent.py")
+    # the rows are the same, so nothing is trained; contamination, report and cards read all tasks
+    assert sorted(repro(repository)) == ["cards", "code", "contamination", "prepare@aclsum_intent", "report"]
+
+
+def test_a_parameter_of_a_model_reruns_that_model_alone(repository: Path) -> None:
+    expected = ["code", "finetune@intent-base", "evaluate@intent-base", *DOWNSTREAM]
+    rate = read_yaml(repository / "params.yaml")["models"]["intent-base"]["learning_rate"]
+    set_learning_rate(repository, rate * 1.5)
+    assert sorted(repro(repository)) == sorted(expected)
+    set_learning_rate(repository, rate)
+    assert repro(repository, "--no-run-cache") != []
+
+
+def edit(module: Path) -> None:
+    """Change the syntax tree of a module, not its behaviour."""
+    module.write_text(f"{module.read_text(encoding='utf-8')}\nEDITED = True\n", encoding="utf-8")
+
+
+def set_learning_rate(folder: Path, value: float) -> None:
+    def change(params: dict[str, Any]) -> None:
+        params["models"]["intent-base"]["learning_rate"] = value
+
+    change_params(folder, change)
+
+
+def test_another_environment_gives_the_same_bytes(repository: Path, sources: Path, tmp_path: Path) -> None:
     other = make_repository(tmp_path / "another name", sources)
-    repro(other, **VARIED)
-    assert outputs(repository) == outputs(other)
+    repro(other, **CHANGED)
+    assert without_code(outputs(repository)) == without_code(outputs(other))
 
 
-def test_one_warm_process_makes_the_same_bytes(repository: Path, sources: Path, tmp_path: Path) -> None:
+def test_one_warm_process_gives_the_same_bytes(repository: Path, sources: Path, tmp_path: Path) -> None:
     other = make_repository(tmp_path / "warm", sources)
-    environ = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    done = subprocess.run(
-        [sys.executable, "-m", "scholar.warm"], cwd=other, env=environ, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert outputs(repository) == outputs(other)
-    assert repro(other, "--dry") == []  # all is recorded
+    run_warm(other, (), env=environment())
+    assert without_code(outputs(repository)) == without_code(outputs(other))
+    assert repro(other, "--dry") == []  # all outputs are recorded
+
+
+def without_code(outs: dict[str, Any]) -> dict[str, Any]:
+    """Leave out the stages that describe code, which tests above have edited."""
+    return {name: out for name, out in outs.items() if name not in ("code", "cards")}
 
 
 def test_metrics_are_numbers_without_machine_facts(repository: Path) -> None:
     files = sorted(file for file in (repository / "metrics").rglob("*.json") if file.parent.name != "seeds")
-    assert len(files) == 9
+    assert len(files) == 12
 
     def leaves(value: Any) -> list[Any]:
         return [leaf for inner in value.values() for leaf in leaves(inner)] if isinstance(value, dict) else [value]
@@ -155,12 +142,9 @@ def test_metrics_are_numbers_without_machine_facts(repository: Path) -> None:
         assert all(isinstance(leaf, (int, float)) for leaf in leaves(json.loads(file.read_text()))), file.name
 
 
-def test_a_bad_source_stops_the_pipeline_with_one_message(sources: Path, tmp_path: Path) -> None:
+def test_a_wrong_hash_of_a_source_is_one_message(sources: Path, tmp_path: Path) -> None:
     folder = make_repository(tmp_path / "papertrail", sources)
-    params = read_yaml(folder / "params.yaml")
-    params["sources"]["minilm"]["files"]["config.json"] = "0" * 64
-    with (folder / "params.yaml").open("w", encoding="utf-8") as file:
-        YAML().dump(params, file)
+    change_params(folder, lambda params: params["sources"]["minilm"]["files"].update({"config.json": "0" * 64}))
     command = [sys.executable, "-m", "stages.fetch", "minilm"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert done.returncode == 1

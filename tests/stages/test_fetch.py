@@ -1,38 +1,34 @@
-"""The command itself: what a user sees and finds."""
+"""The stage: output, files, unknown sources."""
 
 import hashlib
-import os
 import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
-from ruamel.yaml import YAML
-
-ROOT = Path(__file__).parents[2]
+from tests.fixtures.commands import run_stage, write_params
 
 
 def fetch(name: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run the stage in a folder whose params.yaml is the project's, with one source, `notes`, in a folder nearby."""
-    content = b"noted\n"
+    """Run the stage in a folder with the project's params.yaml and one source, `notes`."""
+    content = b"a note\n"
     (folder / "there").mkdir()
     (folder / "there/a.txt").write_bytes(content)
-    params = YAML(typ="safe").load(ROOT / "params.yaml")
-    params["sources"] = {
-        "notes": {
-            "licence": "CC0-1.0",
-            "files": {"a.txt": hashlib.sha256(content).hexdigest()},
-            "unpack": None,
-            "convert": None,
-            "providers": [{"kind": "local", "folder": "there"}],
-        }
+    notes = {
+        "licence": "CC0-1.0",
+        "files": {"a.txt": hashlib.sha256(content).hexdigest()},
+        "unpack": None,
+        "convert": None,
+        "providers": [{"kind": "local", "folder": "there"}],
     }
-    YAML(typ="safe").dump(params, folder / "params.yaml")
-    command = [sys.executable, "-m", "stages.fetch", name]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+    def change(params: dict[str, Any]) -> None:
+        params["sources"] = {"notes": notes}
+
+    write_params(folder, change)
+    return run_stage(folder, "fetch", name)
 
 
-def test_source_appears_under_data_raw(tmp_path: Path) -> None:
+def test_files_of_a_source_are_in_data_raw(tmp_path: Path) -> None:
     done = fetch("notes", tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "a.txt: from local there\n")
     assert [str(path.relative_to(tmp_path)) for path in (tmp_path / "data").rglob("*.*")] == ["data/raw/notes/a.txt"]

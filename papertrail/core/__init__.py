@@ -1,0 +1,1 @@
+"""Foundations: parameters, errors, runtime, rows, files, random draws."""

@@ -1,0 +1,1 @@
+"""Data sets: sources, file formats, tasks, leakage checks."""

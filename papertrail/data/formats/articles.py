@@ -1,0 +1,106 @@
+"""Articles, one record per paper, as collections are published: Parquet or JSON lines, plain or in .gz.
+
+Files are read in batches, and only the named columns of a Parquet file, so that a collection of any size needs the
+memory of a few hundred articles and of the sample.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from heapq import heappush, heappushpop
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from papertrail.core.errors import DataError
+from papertrail.core.randomness import draw
+from papertrail.core.records import Counts
+from papertrail.data.formats.jsonl import read_json_lines
+
+BATCH = 256  # articles of a Parquet file in memory
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class StreamSample(Generic[T]):
+    """The items of a stream that `papertrail.core.randomness.sample` would choose among all; others are not kept.
+
+    Attributes:
+        size: Maximum number of items; None keeps all.
+        seed: Of the draw.
+        purpose: Of the draw.
+        seen: Items of the stream so far.
+    """
+
+    size: int | None
+    seed: int
+    purpose: str
+    seen: int = 0
+    _kept: list[tuple[int, int, str, T]] = field(default_factory=list)  # a heap; its first item has the highest draw
+
+    def add(self, id_: str, item: T) -> None:
+        """Keep the item if its draw is among the `size` lowest so far."""
+        entry = (-draw(self.seed, self.purpose, id_), self.seen, id_, item)
+        self.seen += 1
+        if self.size is None or len(self._kept) < self.size:
+            heappush(self._kept, entry)
+        else:
+            heappushpop(self._kept, entry)
+
+    def chosen(self) -> list[tuple[str, T]]:
+        """Return (id, item) of the sample in the order of the stream."""
+        return [(id_, item) for _, _, id_, item in sorted(self._kept, key=lambda entry: entry[1])]
+
+
+def read_articles(
+    folder: Path, files: Sequence[str], id_column: str | None, columns: Sequence[str], counts: Counts
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield (id, column -> text) of each article in the order of the files; null is an empty text.
+
+    Without an id column, ids are `file/row`. Of several articles with one id the first is used.
+
+    Raises:
+        DataError: A file is missing or damaged, lacks a column, or has a value that is not a text.
+    """
+    wanted = list(dict.fromkeys([*columns, *([id_column] if id_column else [])]))
+    seen: set[str] = set()
+    for name in files:
+        reader = _read_parquet if name.endswith(".parquet") else read_json_lines
+        for number, (place, record) in enumerate(reader(folder / name, tuple(wanted))):
+            counts.read["articles"] += 1
+            id_ = _text(record, id_column, place) if id_column else f"{name}/{number}"
+            if not id_:
+                raise DataError(f"{place}: {id_column} is empty; every article needs an id (null: the row is its id)")
+            if id_ in seen:
+                counts.dropped["articles with a duplicate id"] += 1
+                continue
+            if id_column:
+                seen.add(id_)
+            yield id_, {column: _text(record, column, place) for column in columns}
+
+
+def _read_parquet(file: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(file, pre_buffer=False) as parquet:  # a buffer would hold the whole file
+            names = parquet.schema_arrow.names
+            if missing := [column for column in columns if column not in names]:
+                raise DataError(f"{file}: no column '{missing[0]}' (columns: {', '.join(names)})")
+            number = 0
+            for batch in parquet.iter_batches(BATCH, columns=list(columns)):
+                for record in batch.to_pylist():
+                    number += 1
+                    yield f"{file}: row {number}", record
+    except FileNotFoundError:
+        raise DataError(f"{file}: no such file; fetch the source again, or correct the name in params.yaml") from None
+    except (OSError, pa.ArrowInvalid) as error:
+        raise DataError(f"{file}: not a readable Parquet file ({error}); fetch the source again") from None
+
+
+def _text(record: dict[str, Any], column: str, place: str) -> str:
+    value = record[column]
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise DataError(f"{place}: {column}: expected a text, got {type(value).__name__}")
+    return value

@@ -1,0 +1,25 @@
+"""JSON lines: one object per line, also in .gz."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from papertrail.core.errors import DataError
+from papertrail.data.formats.text import parse_json, read_lines
+
+
+def read_json_lines(file: Path, keys: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield ("file:line", object) for every line that is not blank.
+
+    Raises:
+        DataError: The file cannot be read as UTF-8; a line is not a JSON object or lacks one of `keys`.
+    """
+    for number, line in enumerate(read_lines(file), start=1):
+        if not line.strip():
+            continue
+        place, row = f"{file}:{number}", parse_json(line.rstrip("\r\n"), file, number)
+        if not isinstance(row, dict):
+            raise DataError(f"{place}: expected a JSON object, got {type(row).__name__}")
+        if missing := [key for key in keys if key not in row]:
+            raise DataError(f"{place}: no field '{missing[0]}' (fields: {', '.join(sorted(row))})")
+        yield place, row

@@ -1,0 +1,1 @@
+"""Experiments: check parameters, apply profiles, compare revisions, study seeds."""

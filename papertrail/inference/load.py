@@ -1,0 +1,272 @@
+"""Load a trained model of a task: the named one, or the best on validation.
+
+torch and its libraries are imported inside `load`, after the instruction caps of params.yaml are set. Importing this
+module is fast, so help and errors appear at once.
+"""
+
+import json
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from papertrail.core.errors import DataError, ParamsError
+from papertrail.core.params import Classifier, Params, Retriever, Runtime, Summarizer, choose
+from papertrail.core.runtime import configure, device, start, to_inference
+from papertrail.data.task import load_task
+
+if TYPE_CHECKING:
+    from papertrail.models.index import Loaded
+
+VALIDATION = {"validation_score": 1, "validation_ndcg@10": 1, "validation_loss": -1}  # -1: lower is better
+Settings = TypeVar("Settings", Classifier, Retriever, Summarizer)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A trained model, ready to answer.
+
+    Attributes:
+        name: Its name in params.yaml.
+        settings: Its block in params.yaml.
+        params: The parameters it was trained with.
+        network: The network in evaluation mode on its device; for a retriever a SentenceTransformer.
+        tokenizer: Its tokenizer.
+        labels: Names of its outputs; empty without classes.
+        index: The collection that a retriever searches; None for other kinds.
+        metrics: View -> metrics on the test split, from metrics/evaluate/<name>.json; {} without that file.
+        reason: Why this model was chosen, for people.
+        revision: Revision of git, None outside a repository.
+    """
+
+    name: str
+    settings: Classifier | Retriever | Summarizer
+    params: Params
+    network: Any
+    tokenizer: Any
+    labels: list[str]
+    index: "Loaded | None"
+    metrics: dict[str, Any]
+    reason: str
+    revision: str | None
+
+    def settings_as(self, kind: type[Settings]) -> Settings:
+        """Return the settings of a model of a kind.
+
+        Raises:
+            ParamsError: The model is of another kind.
+        """
+        if not isinstance(self.settings, kind):
+            wanted = kind.__name__.lower()
+            raise ParamsError(
+                f"params.yaml: models.{self.name}.kind: {self.settings.kind}, but only a {wanted} can answer"
+            )
+        return self.settings
+
+    def view_metrics(self, inputs: list[str]) -> dict[str, Any]:
+        """Return the test metrics of the view with these inputs, else of that with all inputs; {} without either."""
+        views = {name: set(shown) for name, shown in self.params.inputs_by_view(self.settings).items() if shown}
+        wanted = [set(inputs), set(self.settings_as(Classifier).inputs)]
+        names = [name for shown in wanted for name, own in views.items() if own == shown]
+        found: dict[str, Any] = self.metrics.get((names or ["test"])[0], {})
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """A model of params.yaml, its index if it is a retriever, and why it was chosen."""
+
+    name: str
+    index: str | None
+    reason: str
+
+
+def load(params: Params, task: str, name: str | None, root: Path = Path(), revision: str | None = None) -> Model:
+    """Load a model of a task.
+
+    Args:
+        params: Parameters of `root`.
+        task: Name of the task.
+        name: Name of a model of that task, or of an index; None takes the best on validation.
+        root: Folder with models/, metrics/ and data/index/.
+        revision: Git revision of `root`, if it is not the workspace.
+
+    Raises:
+        ParamsError: No model of the task has that name, or the task has no model.
+        DataError: The files of the model are missing or unreadable.
+    """
+    choice = pick(params, task, name, root)
+    folder = require(params, choice.name, root)
+    settings = params.models[choice.name]
+    configure(params.runtime)
+    start(params.runtime, params.seed)
+    network, tokenizer = _load_network(choice.name, settings, params.runtime, folder)
+    labels = network.config.id2label if isinstance(settings, Classifier) else {}
+    return Model(
+        name=choice.name,
+        settings=settings,
+        params=params,
+        network=network.eval(),
+        tokenizer=tokenizer,
+        labels=[labels[number] for number in range(len(labels))],
+        index=_load_index(root / "data/index" / choice.index, folder) if choice.index else None,
+        metrics=read_metrics(root / "metrics/evaluate" / f"{choice.name}.json"),
+        reason=choice.reason,
+        revision=revision or describe_revision(root),
+    )
+
+
+def _load_network(name: str, settings: Any, runtime: Runtime, folder: Path) -> tuple[Any, Any]:
+    """Return network and tokenizer.
+
+    Raises:
+        DataError: A file is cut off, broken or missing.
+    """
+    from safetensors import SafetensorError
+
+    try:
+        network, tokenizer = LOADERS[settings.kind](settings, runtime, folder)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise DataError(
+            f"{folder}: cannot be loaded ({' '.join(str(error).split())}); `dvc checkout --force {folder}` restores "
+            f"it, `dvc repro finetune@{name}` trains it again"
+        ) from None
+    return to_inference(network, runtime), tokenizer
+
+
+def _load_classifier(settings: Classifier, runtime: Runtime, folder: Path) -> tuple[Any, Any]:
+    from papertrail.models.encoding import load_tokenizer
+    from papertrail.models.heads import load_head
+
+    network = load_head(settings.head).AUTO_MODEL.from_pretrained(folder, local_files_only=True)
+    return network, load_tokenizer(folder, settings.max_tokens)
+
+
+def _load_retriever(settings: Retriever, runtime: Runtime, folder: Path) -> tuple[Any, Any]:
+    from papertrail.models.sentence_encoder import load_encoder
+
+    encoder = load_encoder(folder, settings.max_tokens, device(runtime))
+    return encoder, encoder.tokenizer
+
+
+def _load_summarizer(settings: Summarizer, runtime: Runtime, folder: Path) -> tuple[Any, Any]:
+    from papertrail.models.language_model import load_model, load_tokenizer
+
+    return load_model(folder, device(runtime)), load_tokenizer(folder)
+
+
+LOADERS: dict[str, Callable[[Any, Runtime, Path], tuple[Any, Any]]] = {
+    "classifier": _load_classifier,
+    "retriever": _load_retriever,
+    "summarizer": _load_summarizer,
+}
+
+
+def _load_index(folder: Path, model: Path) -> "Loaded":
+    from papertrail.models.index import load_index
+
+    return load_index(folder, model)
+
+
+def pick(params: Params, task: str, name: str | None, root: Path) -> Choice:
+    """Choose a model of a task.
+
+    A retriever needs an index; its index or the model itself can be named. Scores on different data sets are not
+    comparable: without a name, only the models on the data set of the task's first model compete.
+
+    Raises:
+        ParamsError: No model of the task has that name, or the task has no model.
+    """
+    models = {key: model for key, model in params.models.items() if model.task == task}
+    indexes = {key: index.retriever for key, index in params.indexes.items() if index.retriever in models}
+    known = [key for key, model in models.items() if not isinstance(model, Retriever) or key in indexes.values()]
+    if not known:
+        wanted = "an index under `indexes`" if models else "a model"
+        raise ParamsError(f"params.yaml: no model of task {task}; add {wanted} and run `dvc repro`")
+    if name is not None and name in indexes:
+        return Choice(name=indexes[name], index=name, reason=f"index {name} was asked for")
+    if name is None:
+        model, reason = _best(params, known, root)
+    else:
+        kind = "model or index" if indexes else "model"
+        model = choose(f"{kind} of task {task}", name, list(dict.fromkeys([*known, *indexes])))
+        reason = "asked for"
+    index = next((key for key, retriever in indexes.items() if retriever == model), None)
+    return Choice(name=model, index=index, reason=reason)
+
+
+def _best(params: Params, known: list[str], root: Path) -> tuple[str, str]:
+    """Return the best model on validation, and why."""
+    dataset = params.models[known[0]].dataset
+    names = [name for name in known if params.models[name].dataset == dataset]
+    if len(names) == 1:
+        return names[0], f"the only one on {dataset}"
+    metrics = {name: read_metrics(root / "metrics/finetune" / f"{name}.json") for name in names}
+    scores = {name: (key, values[key]) for name, values in metrics.items() for key in VALIDATION if key in values}
+    if not scores:
+        return names[0], f"the first of {len(names)} on {dataset}; none has metrics/finetune/<name>.json"
+    best = max(scores, key=lambda name: VALIDATION[scores[name][0]] * scores[name][1])  # the first of equal scores
+    key, value = scores[best]
+    return best, f"the best of {len(scores)} on {dataset} by {key.replace('_', ' ')} ({value:.3f})"
+
+
+def require(params: Params, name: str, root: Path) -> Path:
+    """Return the folder of a model.
+
+    Raises:
+        DataError: The model is missing.
+    """
+    folder = root / "models" / name
+    if not (folder / "config.json").is_file():
+        stage = f"finetune@{name}"
+        raise DataError(
+            f"{folder}: the model is missing; `dvc repro {stage}` trains it, `dvc pull {stage}` downloads it"
+        )
+    return folder
+
+
+def read_metrics(file: Path) -> dict[str, Any]:
+    """Return the content of a metrics file, {} if there is none.
+
+    Raises:
+        DataError: The file is not JSON.
+    """
+    try:
+        metrics: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise DataError(f"{file}: not valid JSON ({error}); `dvc repro` writes it again") from None
+    return metrics
+
+
+def describe_revision(root: Path) -> str | None:
+    """Return the git description of the workspace, with `-dirty` if it has changes; None outside a repository."""
+    try:
+        command = ["git", "describe", "--always", "--tags", "--dirty"]
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    except FileNotFoundError:  # git is not installed
+        return None
+    return done.stdout.strip() or None
+
+
+def about(model: Model) -> dict[str, Any]:
+    """Describe the model of an answer: {"run", "task", "data", "chosen", "revision", "scores"}.
+
+    `scores` has a dict per view of the test split: "view", "score" (its key in metrics/), "name" (for people),
+    "value", "low", "high" and "level" (confidence level of the interval).
+    """
+    from papertrail.report.names import metric_name
+
+    headlines = load_task(model.settings.task).headlines
+    level = model.params.evaluation.confidence_level
+    scores = []
+    for view, systems in sorted(model.metrics.items()):
+        values = systems.get("model", {})
+        score = next((name for name in headlines if name in values and f"{name}_low" in values), None)
+        if score is not None:
+            interval = {"value": values[score], "low": values[f"{score}_low"], "high": values[f"{score}_high"]}
+            scores.append({"view": view, "score": score, "name": metric_name(score), **interval, "level": level})
+    facts = {"run": model.name, "task": model.settings.task, "data": model.settings.dataset, "chosen": model.reason}
+    return {**facts, "revision": model.revision, "scores": scores}

@@ -1,0 +1,1 @@
+"""Models: heads, encoding, batching, ranking, index."""

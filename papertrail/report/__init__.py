@@ -1,0 +1,1 @@
+"""Report, tables, charts and model cards."""

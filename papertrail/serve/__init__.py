@@ -1,0 +1,1 @@
+"""HTTP server: JSON endpoints and web pages."""

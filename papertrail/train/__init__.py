@@ -1,0 +1,1 @@
+"""Training: classifiers, encoder, retriever, summarizer."""

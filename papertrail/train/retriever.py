@@ -1,0 +1,171 @@
+"""Fine-tuning of a sentence encoder for search, by sentence-transformers.
+
+The loss is MultipleNegativesRankingLoss (Henderson et al. 2017): each query must rank its own document above the
+documents of all other pairs of the batch, and above its hard negative if it has one. A batch has no text twice, and no
+document that is relevant to another query of the batch, since the loss would count it as wrong.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from datasets import Dataset
+from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+from sentence_transformers.sentence_transformer.evaluation import InformationRetrievalEvaluator
+from sentence_transformers.sentence_transformer.losses import (
+    CachedMultipleNegativesRankingLoss,
+    MultipleNegativesRankingLoss,
+)
+from transformers import AutoConfig
+
+from papertrail.core.params import Retriever
+from papertrail.core.parquet import read_rows
+from papertrail.core.records import Row
+from papertrail.core.runtime import device
+from papertrail.data.prepared import collection_file, split_file
+from papertrail.models.sentence_encoder import count_truncated, document_text, load_encoder
+from papertrail.train.arguments import dropout_of, training_arguments
+from papertrail.train.checkpoints import EpochEnd, Settings, run_trainer
+from papertrail.train.kinds import Trained, with_base_model
+from papertrail.train.query_pairs import ConflictFreeBatches, Pair, make_pairs
+
+SPLITS = ("train", "validation")
+SCORE = "validation_cosine_ndcg@10"  # name of the score in the library's evaluator
+
+
+def input_files(model: Retriever) -> list[Path]:
+    """Return every file that the training reads."""
+    splits = (split_file(model.task, model.dataset, split) for split in SPLITS)
+    return with_base_model(model.base_model, [*splits, collection_file(model.task, model.dataset)])
+
+
+def train(model: Retriever, settings: Settings) -> Trained:
+    """Train a retriever on its data set.
+
+    Raises:
+        ParamsError: max_tokens exceeds the positions of the encoder, or no pair has a hard negative.
+    """
+    splits = {split: read_rows(split_file(model.task, model.dataset, split)).to_list() for split in SPLITS}
+    return fit(model, splits, read_rows(collection_file(model.task, model.dataset)).to_list(), settings)
+
+
+def fit(model: Retriever, splits: Mapping[str, list[Row]], collection: list[Row], settings: Settings) -> Trained:
+    """Train on splits["train"]; keep the epoch with the best nDCG@10 on splits["validation"].
+
+    On validation, queries search the documents that are relevant to any validation query.
+
+    Raises:
+        ParamsError: max_tokens exceeds the positions of the encoder, or no pair has a hard negative.
+    """
+    config = AutoConfig.from_pretrained(model.base_model, local_files_only=True)
+    dropout = dropout_of(config, model)
+    encoder = load_encoder(Path(model.base_model), model.max_tokens, device(settings.runtime), dropout)
+    texts = {document["id"]: document_text(document, model.inputs) for document in collection}
+    pairs = make_pairs(splits["train"], texts, model, settings.seed, encoder)
+    sampler = ConflictFreeBatches(pairs, model.batch_size, settings.seed)
+    trainer = RetrieverTrainer(
+        model=encoder,
+        args=_arguments(model, settings),
+        train_dataset=Dataset.from_dict(_columns(pairs, texts, {row["id"]: row["title"] for row in collection})),
+        evaluator=_evaluator(splits["validation"], texts, model.batch_size),
+        loss=_loss(encoder, model),
+        callbacks=[EpochEnd(), *settings.trackers],
+    )
+    trainer.sampler = sampler
+    run_trainer(trainer, settings)
+    history = [{k.replace(f"eval_{SCORE}", "eval_score"): v for k, v in e.items()} for e in trainer.state.log_history]
+    first_epoch = ConflictFreeBatches(pairs, model.batch_size, settings.seed)
+    metrics = {
+        **summarize(history),
+        "steps": trainer.state.global_step,
+        "pairs": len(pairs),
+        "pairs_dropped_for_lack_of_a_hard_negative": sum(len(row["positives"]) for row in splits["train"]) - len(pairs),
+        "pairs_left_out_in_first_epoch": len(pairs) - sum(map(len, first_epoch)),
+        "texts_cut": count_truncated(encoder, [*(row["query"] for row in splits["train"]), *texts.values()]),
+    }
+    return Trained(
+        network=encoder, tokenizer=encoder.tokenizer, history=history, metrics=metrics, savers=(saver(encoder),)
+    )
+
+
+class RetrieverTrainer(SentenceTransformerTrainer):
+    """The library's trainer with the batches of `sampler`."""
+
+    sampler: ConflictFreeBatches
+
+    def get_batch_sampler(self, *_: Any, **__: Any) -> ConflictFreeBatches:
+        """Return the sampler; the Trainer calls this when it builds its data loader."""
+        return self.sampler
+
+    def _load_best_model(self) -> None:
+        """Load the best checkpoint; unlike in the library, an unreadable checkpoint is an error."""
+        self._load_from_checkpoint(str(self.state.best_model_checkpoint))
+
+    def _load_from_checkpoint(self, checkpoint_path: str) -> None:  # type: ignore[override]
+        encoder = SentenceTransformer(checkpoint_path, device="cpu", local_files_only=True)
+        self.model.load_state_dict(encoder.state_dict())
+
+
+def _arguments(model: Retriever, settings: Settings) -> SentenceTransformerTrainingArguments:
+    return training_arguments(
+        model,
+        settings,
+        SentenceTransformerTrainingArguments,
+        eval_strategy="epoch",
+        save_total_limit=2,  # the best and the newest
+        load_best_model_at_end=True,
+        metric_for_best_model=SCORE,
+        greater_is_better=True,
+    )
+
+
+def _columns(pairs: list[Pair], texts: dict[str, str], titles: dict[str, str]) -> dict[str, list[str]]:
+    """Return the columns of the training set: anchor, positive and, if pairs have them, negative."""
+    documents = {"positive": [pair.document for pair in pairs]}
+    if pairs[0].negative is not None:  # all pairs have one, or none
+        documents["negative"] = [str(pair.negative) for pair in pairs]
+    return {"anchor": [pair.query for pair in pairs]} | {
+        column: [
+            _without_query(pair, texts[id_], titles[pair.document], titles[id_])
+            for pair, id_ in zip(pairs, ids, strict=True)
+        ]
+        for column, ids in documents.items()
+    }
+
+
+def _without_query(pair: Pair, text: str, positive_title: str, title: str) -> str:
+    """Return the text of a document; without its title if the query is a title, which would be label leakage."""
+    if pair.query != positive_title:
+        return text
+    title = title.rstrip(". ")
+    return text.removeprefix(f"{title}. ").removesuffix(f". {title}")
+
+
+def _loss(encoder: Any, model: Retriever) -> Any:
+    if model.mini_batch_size is None:
+        return MultipleNegativesRankingLoss(encoder, model.scale)
+    return CachedMultipleNegativesRankingLoss(encoder, model.scale, mini_batch_size=model.mini_batch_size)
+
+
+def _evaluator(rows: list[Row], texts: dict[str, str], batch_size: int) -> InformationRetrievalEvaluator:
+    relevant = {row["id"]: set(row["relevant"]) for row in rows}
+    return InformationRetrievalEvaluator(
+        queries={row["id"]: row["query"] for row in rows},
+        corpus={id_: texts[id_] for id_ in sorted(set().union(*relevant.values()))},
+        relevant_docs=relevant,
+        batch_size=batch_size,
+        name="validation",
+        write_csv=False,
+    )
+
+
+def summarize(history: list[dict[str, float]]) -> dict[str, float]:
+    """Return the score of the best epoch, its number and the number of epochs."""
+    scores = [entry["eval_score"] for entry in history if "eval_score" in entry]
+    return {"validation_ndcg@10": max(scores), "best_epoch": scores.index(max(scores)) + 1, "epochs": len(scores)}
+
+
+def saver(encoder: Any) -> Any:
+    """Return save_pretrained without the library's model card, which would quote training sentences."""
+    return partial(encoder.save_pretrained, create_model_card=False)

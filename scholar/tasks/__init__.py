@@ -1,1 +1,0 @@
-"""What a task is: its data. One module each, loaded by name."""

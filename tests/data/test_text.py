@@ -1,0 +1,66 @@
+"""Normalised texts, years and sentences."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from papertrail.data.text import find_year, normalise_title, sentence_bounds, split_sentences, squash
+
+
+def test_squash_keeps_letters_and_digits_of_all_scripts() -> None:
+    assert squash("Größe-α 2: 词 汇") == "grosseα2词汇"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (2019, 2019),
+        ("2019a", 2019),
+        ("May 1999, 2001", 1999),
+        ("soon", None),
+        (None, None),
+        ("", None),
+        ("20191", None),
+    ],
+)
+def test_years(value: object, expected: int | None) -> None:
+    assert find_year(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("title", "expected"),
+    [("BERT: Pre-training", "bert pre training"), ("  A\tb ", "a b"), ("Größe 2!", "größe 2"), ("...", ""), ("", "")],
+)
+def test_normalised_titles(title: str, expected: str) -> None:
+    assert normalise_title(title) == expected
+
+
+def test_a_boundary_inside_a_span_is_ignored() -> None:
+    text = "It was shown. By Adler. Then it was known."
+    assert list(sentence_bounds(text, [])) == [(0, 14), (14, 24), (24, 42)]
+    assert list(sentence_bounds(text, [(7, 22)])) == [(0, 24), (24, 42)]
+    assert list(sentence_bounds(text, [(0, 14), (14, 17)])) == [(0, 14), (14, 24), (24, 42)]
+    assert list(sentence_bounds("", [])) == []
+
+
+@given(
+    st.lists(st.sampled_from(["It was shown.", "Why?", "By Adler", "et al.", "Fig. 2", "..."]), min_size=1).map(
+        " ".join
+    ),
+    st.lists(st.tuples(st.integers(0, 60), st.integers(1, 30)), max_size=4),
+)
+def test_sentences_cover_the_text_and_no_boundary_is_inside_a_span(text: str, drawn: list[tuple[int, int]]) -> None:
+    spans = [(start, min(start + length, len(text))) for start, length in drawn]
+    bounds = list(sentence_bounds(text, spans))
+    assert [start for start, _ in bounds] == [0, *(end for _, end in bounds[:-1])]
+    assert bounds[-1][1] == len(text)
+    assert not any(first < end < last for _, end in bounds for first, last in spans)
+
+
+def test_split_sentences_have_single_spaces() -> None:
+    assert split_sentences("Stones\n are  old. Do they roll?\n\n \n\nYes. ") == [
+        "Stones are old.",
+        "Do they roll?",
+        "Yes.",
+    ]
+    assert split_sentences(" \n") == []

@@ -1,0 +1,68 @@
+"""Bibliographies in BibTeX and as lists of titles, and the errors of broken ones."""
+
+import pytest
+
+from papertrail.core.errors import DataError
+from papertrail.inference.bibliography import parse_bibliography
+
+BIBTEX = """% ours
+@article{lee, title = {{G}raphs and M{\\"u}hlen}, author = {Lee, A. and Ng, B.}, year = 2019}
+
+@inproceedings{ng,
+  title = "Trees",
+  abstract = {We   show
+    trees.},
+  date = {2020-05},
+}
+"""
+
+
+def test_bibtex_with_braces_accents_and_dates() -> None:
+    assert parse_bibliography(BIBTEX, "refs.bib") == [
+        {"id": "lee", "title": "Graphs and Mühlen", "abstract": "", "year": 2019},
+        {"id": "ng", "title": "Trees", "abstract": "We show trees.", "year": 2020},
+    ]
+
+
+def test_names_of_strings_are_replaced_and_a_sign_inside_a_text_is_kept() -> None:
+    entries = parse_bibliography('@string{acl = "On C#"}\n@book{a, title = ACL}\n@book{b, title = {C # D}}', "refs.bib")
+    assert [entry["title"] for entry in entries] == ["On C#", "C # D"]
+
+
+@pytest.mark.parametrize(
+    ("year", "expected"),
+    [("2019a", 2019), ("{circa 1999b}", 1999), ("{2020-05}", 2020), ("20190", None), ("{2019th}", None)],
+)
+def test_years_with_a_letter(year: str, expected: int | None) -> None:
+    assert parse_bibliography(f"@book{{a, title = {{A}}, year = {year}}}", "refs.bib")[0]["year"] == expected
+
+
+def test_carriage_returns_change_no_entry() -> None:
+    assert parse_bibliography(BIBTEX.replace("\n", "\r\n"), "refs.bib") == parse_bibliography(BIBTEX, "refs.bib")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("@article{a, title={A}}\n\n@book{b, title={B\n\n@book{c, title={C}}", r"refs\.bib:3: not a BibTeX entry"),
+        ("@book{a, title={A}}\n@book{a, title={B}}\n", r"refs\.bib:2: not a BibTeX entry: Duplicate entry key 'a'"),
+        ("@book{a, year = 2019 # x,\n Title = {A} # acl}", r"refs\.bib:2: Title of 'a': strings joined by #"),
+        ('@string{acl = "A" # "B"}\n@book{a, abstract = acl}', r"refs\.bib:2: abstract of 'a': strings joined by #"),
+        ('@book{a, title = "Caf{\\\'e} \\"uber " # acl}', r"refs\.bib:1: title of 'a': strings joined by #"),
+        ("@comment{nothing}\n", r"refs\.bib: no BibTeX entry"),
+        (" \n", r"refs\.bib: no entry"),
+    ],
+)
+def test_a_broken_bibliography_is_refused_with_its_line(content: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        parse_bibliography(content, "refs.bib")
+
+
+def test_one_title_per_line() -> None:
+    entries = parse_bibliography("On Trees\n\n  On Stones  \n", "titles.txt")
+    assert [(entry["id"], entry["title"]) for entry in entries] == [("1", "On Trees"), ("2", "On Stones")]
+
+
+def test_only_line_feeds_end_a_title() -> None:
+    entries = parse_bibliography("On\fTrees\nOn\u2028Stones\r\n", "titles.txt")
+    assert [entry["title"] for entry in entries] == ["On Trees", "On Stones"]

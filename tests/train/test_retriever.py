@@ -1,0 +1,196 @@
+"""Fine-tuning of retrievers: loss, best epoch, training texts, metrics, what is saved."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sentence_transformers import SentenceTransformer
+from transformers import AutoModel, AutoTokenizer, set_seed
+
+from papertrail.core.errors import ParamsError
+from papertrail.core.params import Retriever
+from papertrail.core.records import Row
+from papertrail.metrics.ranking import mean_scores, retrieval_scores
+from papertrail.models.ranking import top
+from papertrail.models.sentence_encoder import document_text, embed, load_encoder
+from papertrail.train.checkpoints import save_model
+from papertrail.train.kinds import Trained
+from papertrail.train.retriever import RetrieverTrainer, fit
+from tests.fixtures.tiny_bert import write_tiny_bert
+from tests.fixtures.tiny_runs import make_settings
+from tests.fixtures.tiny_search import make_collection, make_queries, make_query, make_retriever
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(write_tiny_bert(tmp_path_factory.mktemp("encoder")))
+
+
+def run_training(checkpoints: Path, model: Retriever, train_rows: list[Row] | None = None) -> Trained:
+    """Train on the rows that every test here uses."""
+    set_seed(1)
+    splits = {"train": train_rows or make_queries(40), "validation": make_queries(20, seed=1)}
+    return fit(model, splits, make_collection(), make_settings(checkpoints))
+
+
+def ndcg_of(encoder: Any, rows: list[Row]) -> float:
+    """Return nDCG@10 over the documents that are relevant to any query, by ir_measures instead of the library."""
+    ids = sorted({document for row in rows for document in row["relevant"]})
+    texts = [document_text(d, ["title", "abstract"]) for d in make_collection() if d["id"] in ids]
+    best = top(embed(encoder, [row["query"] for row in rows], 8) @ embed(encoder, texts, 8).T, len(ids))[0]
+    ranked = {row["id"]: [ids[i] for i in positions] for row, positions in zip(rows, best, strict=True)}
+    qrels = {row["id"]: dict.fromkeys(row["relevant"], 1) for row in rows}
+    return mean_scores(retrieval_scores(qrels, ranked))["ndcg@10"]
+
+
+def first_loss(trained: Trained) -> float:
+    return next(entry["loss"] for entry in trained.history if "loss" in entry)
+
+
+# --- loss and score ---
+
+
+@pytest.mark.parametrize("changes", [{}, {"mini_batch_size": 3}, {"hard_negatives": "encoder"}])
+def test_a_retriever_learns_and_keeps_the_best_epoch(changes: dict[str, Any], folder: str, tmp_path: Path) -> None:
+    validation = make_queries(20, seed=1)
+    before = ndcg_of(load_encoder(Path(folder), 32, "cpu"), validation)
+    trained = run_training(tmp_path, make_retriever(base_model=folder, epochs=12, **changes))
+    score = trained.metrics["validation_ndcg@10"]
+    assert before < 0.5 < 0.8 < score
+    assert score == pytest.approx(ndcg_of(trained.network, validation))
+    scores = [entry["eval_score"] for entry in trained.history if "eval_score" in entry]
+    assert score == max(scores) == scores[int(trained.metrics["best_epoch"]) - 1]
+    assert trained.metrics["epochs"] == len(scores) == 12
+
+
+def test_the_cached_loss_equals_the_plain_loss(folder: str, tmp_path: Path) -> None:
+    losses = []
+    for size in (None, 3, 8):
+        model = make_retriever(base_model=folder, mini_batch_size=size, learning_rate=1e-6)
+        losses.append(first_loss(run_training(tmp_path / str(size), model)))
+    np.testing.assert_allclose(losses, losses[0], rtol=1e-4)
+
+
+def test_the_scale_multiplies_the_cosine(folder: str, tmp_path: Path) -> None:
+    model = make_retriever(base_model=folder, learning_rate=1e-6, scale=1e-6)
+    loss = first_loss(run_training(tmp_path, model))
+    assert loss == pytest.approx(np.log(8), rel=1e-3)  # all eight documents have the same logit
+
+
+def test_an_epoch_has_all_batches(folder: str, tmp_path: Path) -> None:
+    trained = run_training(tmp_path, make_retriever(base_model=folder, epochs=2))
+    assert trained.metrics["steps"] == 2 * 6  # 48 pairs in batches of 8
+    assert trained.history[-1]["epoch"] == 2
+
+
+def test_pairs_left_out_of_the_first_epoch_are_counted(folder: str, tmp_path: Path) -> None:
+    rows = [*make_queries(40), *(make_query(f"{i}", f"the {i}", "tail0", "tail1") for i in range(9))]
+    trained = run_training(tmp_path, make_retriever(base_model=folder), train_rows=rows)
+    assert trained.metrics["pairs"] == 48 + 18
+    assert trained.metrics["pairs_left_out_in_first_epoch"] >= 9  # at most one of 18 in each of nine batches
+
+
+def test_pairs_without_a_hard_negative_are_dropped_and_counted(folder: str, tmp_path: Path) -> None:
+    ids = [document["id"] for document in make_collection()]
+    rows = [*make_queries(20), make_query("all", "the graph", *ids)]  # every document is relevant to the last
+    model = make_retriever(base_model=folder, hard_negatives="bm25", hard_negative_ranks=[1, 24])
+    metrics = run_training(tmp_path, model, train_rows=rows).metrics
+    assert metrics["pairs"] == sum(len(row["relevant"]) for row in rows[:-1])
+    assert metrics["pairs_dropped_for_lack_of_a_hard_negative"] == len(ids)
+
+
+# --- training texts ---
+
+
+@pytest.fixture
+def training_rows(monkeypatch: pytest.MonkeyPatch) -> list[Row]:
+    """Return a list that is filled with the rows of the next training."""
+    rows: list[Row] = []
+    original = RetrieverTrainer.train
+
+    def train(trainer: RetrieverTrainer, **arguments: Any) -> Any:
+        rows.extend(trainer.train_dataset.to_list())
+        return original(trainer, **arguments)
+
+    monkeypatch.setattr(RetrieverTrainer, "train", train)
+    return rows
+
+
+@pytest.mark.parametrize("inputs", [["title", "abstract"], ["abstract", "title"]])
+def test_a_title_query_does_not_see_its_title_in_documents(
+    inputs: list[str], folder: str, tmp_path: Path, training_rows: list[Row]
+) -> None:
+    documents = [document for document in make_collection() if document["abstract"]]
+    rows = [make_query(document["id"], document["title"], document["id"]) for document in documents]
+    run_training(tmp_path, make_retriever(base_model=folder, inputs=inputs), train_rows=rows)
+    found = [(row["anchor"], row["positive"]) for row in training_rows]
+    assert found == [(document["title"], document["abstract"]) for document in documents]
+
+
+def test_documents_of_other_queries_keep_their_title(folder: str, tmp_path: Path, training_rows: list[Row]) -> None:
+    run_training(tmp_path, make_retriever(base_model=folder, hard_negatives="bm25"))
+    texts = {d["id"]: document_text(d, ["title", "abstract"]) for d in make_collection()}
+    expected = {(row["query"], texts[document]) for row in make_queries(40) for document in row["relevant"]}
+    assert {(row["anchor"], row["positive"]) for row in training_rows} == expected
+    assert {row["negative"] for row in training_rows} <= set(texts.values())
+
+
+# --- saving ---
+
+
+def test_a_saved_model_is_loaded_by_the_libraries_alone(folder: str, tmp_path: Path) -> None:
+    trained = run_training(tmp_path / "checkpoints", make_retriever(base_model=folder))
+    saved = tmp_path / "model"
+    save_model(saved, *trained.savers)
+    names = {path.name for path in saved.rglob("*")}
+    assert {"modules.json", "model.safetensors", "config.json", "tokenizer.json"} <= names
+    # the library's model card would quote training sentences
+    assert not [name for name in names if name.lower().endswith((".md", ".bin", ".pt"))]
+
+    texts = ["we rank", "the graph of the table " * 20, ""]
+    expected = embed(trained.network, texts, 8)
+    set_seed(99)
+    np.testing.assert_array_equal(embed(load_encoder(saved, 32, "cpu"), texts, 8), expected)
+    alone = SentenceTransformer(str(saved), device="cpu")
+    assert alone.max_seq_length == 32
+    np.testing.assert_array_equal(alone.encode(texts, batch_size=8), expected)
+    transformer, tokenizer = AutoModel.from_pretrained(saved), AutoTokenizer.from_pretrained(saved)
+    for text, vector in zip(texts, expected, strict=True):
+        with torch.no_grad():
+            inputs = tokenizer(text, truncation=True, max_length=32, return_tensors="pt")
+            mean = transformer(**inputs).last_hidden_state[0].mean(dim=0)  # (tokens, dimension) -> (dimension,)
+        np.testing.assert_allclose(mean / mean.norm(), vector, atol=1e-5)
+
+
+def test_training_makes_no_network_request(folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    requests: list[str] = []
+
+    def get_model_info(name: str) -> None:
+        requests.append(name)
+        raise OSError("no network")
+
+    monkeypatch.setattr("sentence_transformers.base.model_card.get_model_info", get_model_info)
+    run_training(tmp_path, make_retriever(base_model=folder))
+    assert requests == []
+
+
+# --- errors ---
+
+
+def test_an_unreadable_best_checkpoint_is_an_error(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError("unreadable")
+
+    monkeypatch.setattr(RetrieverTrainer, "_load_from_checkpoint", fail)
+    with pytest.raises(OSError, match="unreadable"):
+        run_training(tmp_path, make_retriever(base_model=folder))
+
+
+def test_hard_negative_ranks_beyond_the_collection_are_an_error(folder: str, tmp_path: Path) -> None:
+    model = make_retriever(base_model=folder, hard_negatives="bm25", hard_negative_ranks=[50, 60])
+    with pytest.raises(ParamsError, match="hard_negative_ranks"):
+        run_training(tmp_path, model)
