@@ -3,11 +3,12 @@
 A CPU library selects its kernels at run time, and different kernels add in a different order. Each library has its own
 switch, read on import: ATen (softmax, attention, elementwise), oneDNN (GELU), MKL (matrix products; STRICT also removes
 most of the dependence on the number of threads), OpenBLAS (numpy, scikit-learn) and FAISS. Level `portable` limits all
-of them to AVX2. MKL's AVX2 kernels differ between Intel and AMD, so level `amd64` asks MKL for SSE2 kernels, at half
-the speed. Level `native` sets no limit.
+of them to AVX2. MKL's AVX2 kernels still differ between Intel and AMD for some shapes, which papertrail.models.kernels
+avoids. Level `native` sets no limit.
 """
 
 import ctypes
+import importlib
 import os
 import random
 import sys
@@ -26,11 +27,8 @@ CAPS = {
     "FAISS_SIMD_LEVEL": "AVX2",
     "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",  # all that numpy 2.4 knows beyond AVX2
 }
-LEVELS = {  # amd64: kernels of MKL that do not ask who made the CPU
-    "portable": CAPS,
-    "amd64": CAPS | {"MKL_CBWR": "COMPATIBLE"},
-    "native": {},
-}
+GUARD = "papertrail.models.guard"
+LEVELS = {"portable": CAPS, "native": {}}
 
 
 def configure(runtime: Runtime) -> None:
@@ -101,6 +99,8 @@ def start(runtime: Runtime, seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)  # all devices; transformers.set_seed would import Trainer, which takes seconds
+    if os.environ.get("PAPERTRAIL_GUARD") and runtime.level == "portable":
+        importlib.import_module(GUARD).install()  # refuses operations whose bits differ between CPU makers
 
 
 def device(runtime: Runtime) -> str:

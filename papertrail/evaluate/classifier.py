@@ -23,6 +23,7 @@ from papertrail.evaluate.views import ScoredView, View
 from papertrail.models.batching import predict_logits
 from papertrail.models.encoding import check_columns, encode_rows, load_tokenizer
 from papertrail.models.heads import load_head
+from papertrail.models.kernels import make_portable
 
 SCORERS: dict[str, Callable[[View], ScoredView]] = {  # by head
     "token_classification": score_entities,
@@ -106,7 +107,7 @@ class Predictor:
         self.params = params
         self.head = load_head(model.head)
         network = self.head.AUTO_MODEL.from_pretrained(folder, local_files_only=True)
-        self.network = to_inference(network, params.runtime)
+        self.network = to_inference(make_portable(network), params.runtime)
         self.tokenizer = load_tokenizer(folder, model.max_tokens)
         data = {split: read_rows(split_file(model.task, model.dataset, split)) for split in SPLITS}
         check_columns(self.head, model, data["test"].column_names)

@@ -138,8 +138,9 @@ def _load_network(name: str, settings: Any, runtime: Runtime, folder: Path) -> t
 def _load_classifier(settings: Classifier, runtime: Runtime, folder: Path) -> tuple[Any, Any]:
     from papertrail.models.encoding import load_tokenizer
     from papertrail.models.heads import load_head
+    from papertrail.models.kernels import make_portable
 
-    network = load_head(settings.head).AUTO_MODEL.from_pretrained(folder, local_files_only=True)
+    network = make_portable(load_head(settings.head).AUTO_MODEL.from_pretrained(folder, local_files_only=True))
     return network, load_tokenizer(folder, settings.max_tokens)
 
 

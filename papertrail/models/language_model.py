@@ -26,6 +26,7 @@ from transformers import (
 from papertrail.core.params import Generation, Summarizer
 from papertrail.core.records import Row
 from papertrail.models.batching import IGNORED, Item
+from papertrail.models.kernels import make_portable
 from papertrail.models.loading import check_positions
 
 
@@ -51,7 +52,7 @@ def load_model(folder: Path, device: str) -> PreTrainedModel:
     config = AutoConfig.from_pretrained(folder, local_files_only=True)
     auto_model = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
     network: Any = auto_model.from_pretrained(folder, local_files_only=True, dtype="float32")
-    return cast(PreTrainedModel, network.to(device))
+    return cast(PreTrainedModel, make_portable(network).to(device))
 
 
 def fit_source(sentences: list[str], tokenizer: PreTrainedTokenizerFast, max_tokens: int) -> tuple[str, int]:

@@ -12,6 +12,7 @@ from sentence_transformers.sentence_transformer.modules import Normalize, Poolin
 from transformers import AutoConfig
 
 from papertrail.core.records import Row
+from papertrail.models.kernels import make_portable
 from papertrail.models.loading import check_positions, keep_own_names
 
 
@@ -30,7 +31,7 @@ def load_encoder(folder: Path, max_tokens: int, device: str, dropout: dict[str, 
     config = AutoConfig.from_pretrained(folder, local_files_only=True)
     check_positions("models: max_tokens", max_tokens, str(folder), config)
     transformer = Transformer(str(folder), max_seq_length=max_tokens, config_kwargs=dropout or {})
-    keep_own_names(transformer.model)
+    keep_own_names(make_portable(transformer.model))
     return SentenceTransformer(
         modules=[transformer, Pooling(transformer.get_embedding_dimension(), "mean"), Normalize()],
         device=device,

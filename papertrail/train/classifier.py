@@ -27,6 +27,7 @@ from papertrail.data.prepared import split_file
 from papertrail.models.batching import EpochDataset, Item, Reordered, lengths_of
 from papertrail.models.encoding import EncodedRows, check_columns, load_tokenizer
 from papertrail.models.heads import Head, load_head
+from papertrail.models.kernels import make_portable
 from papertrail.models.loading import check_positions, keep_own_names
 from papertrail.train.arguments import dropout_of, training_arguments
 from papertrail.train.checkpoints import EpochEnd, Settings, run_trainer
@@ -110,7 +111,7 @@ def build_model(head: Head, names: list[str], model: Classifier) -> PreTrainedMo
         label2id={name: i for i, name in enumerate(names)},
         **dropout_of(config, model),
     )
-    keep_own_names(network)
+    keep_own_names(make_portable(network))
     network.get_input_embeddings().requires_grad_(not model.freeze_embeddings)
     return network
 

@@ -25,6 +25,7 @@ from papertrail.core.parquet import read_rows
 from papertrail.data.prepared import split_file
 from papertrail.models.batching import IGNORED, PAD_MULTIPLE, EpochDataset, Item
 from papertrail.models.encoding import load_tokenizer
+from papertrail.models.kernels import make_portable
 from papertrail.models.loading import check_positions, keep_own_names
 from papertrail.train.arguments import training_arguments
 from papertrail.train.checkpoints import EpochEnd, Settings, run_trainer
@@ -105,7 +106,7 @@ def load_model(training: Pretraining) -> Any:
             f"params.yaml: pretraining.base_model: {type(network).__name__} has no next sentence head; "
             "use an encoder of the BERT family"
         )
-    keep_own_names(network)
+    keep_own_names(make_portable(network))
     check_positions("pretraining.max_tokens", training.max_tokens, training.base_model, network.config)
     return network
 

@@ -13,10 +13,6 @@ from typing import Any
 from datasets import Dataset
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from sentence_transformers.sentence_transformer.evaluation import InformationRetrievalEvaluator
-from sentence_transformers.sentence_transformer.losses import (
-    CachedMultipleNegativesRankingLoss,
-    MultipleNegativesRankingLoss,
-)
 from transformers import AutoConfig
 
 from papertrail.core.params import Retriever
@@ -24,11 +20,13 @@ from papertrail.core.parquet import read_rows
 from papertrail.core.records import Row
 from papertrail.core.runtime import device
 from papertrail.data.prepared import collection_file, split_file
+from papertrail.models.kernels import similarity
 from papertrail.models.sentence_encoder import count_truncated, document_text, load_encoder
 from papertrail.train.arguments import dropout_of, training_arguments
 from papertrail.train.checkpoints import EpochEnd, Settings, run_trainer
 from papertrail.train.kinds import Trained, with_base_model
 from papertrail.train.query_pairs import ConflictFreeBatches, Pair, make_pairs
+from papertrail.train.ranking_loss import CachedRankingLoss, RankingLoss
 
 SPLITS = ("train", "validation")
 SCORE = "validation_cosine_ndcg@10"  # name of the score in the library's evaluator
@@ -144,8 +142,8 @@ def _without_query(pair: Pair, text: str, positive_title: str, title: str) -> st
 
 def _loss(encoder: Any, model: Retriever) -> Any:
     if model.mini_batch_size is None:
-        return MultipleNegativesRankingLoss(encoder, model.scale)
-    return CachedMultipleNegativesRankingLoss(encoder, model.scale, mini_batch_size=model.mini_batch_size)
+        return RankingLoss(encoder, model.scale)
+    return CachedRankingLoss(encoder, model.scale, mini_batch_size=model.mini_batch_size)
 
 
 def _evaluator(rows: list[Row], texts: dict[str, str], batch_size: int) -> InformationRetrievalEvaluator:
@@ -157,6 +155,7 @@ def _evaluator(rows: list[Row], texts: dict[str, str], batch_size: int) -> Infor
         batch_size=batch_size,
         name="validation",
         write_csv=False,
+        score_functions={"cosine": similarity},
     )
 
 

@@ -13,6 +13,7 @@ from papertrail.core.records import Row
 from papertrail.core.runtime import device
 from papertrail.data.prepared import split_file
 from papertrail.models.batching import IGNORED, PAD_MULTIPLE, EpochDataset
+from papertrail.models.kernels import make_portable
 from papertrail.models.language_model import Collator, check_length, encode, fit_source, load_model, load_tokenizer
 from papertrail.models.loading import keep_own_names
 from papertrail.train.arguments import training_arguments
@@ -85,7 +86,7 @@ def add_lora(network: Any, lora: Lora, decoder_only: bool) -> Any:
         target_modules=lora.modules,
         task_type="CAUSAL_LM" if decoder_only else "SEQ_2_SEQ_LM",
     )
-    return get_peft_model(network, config)
+    return make_portable(get_peft_model(network, config))
 
 
 def _arguments(model: Summarizer, settings: Settings) -> TrainingArguments:

@@ -57,7 +57,7 @@ def load_text(folder: Path, text: str) -> Params:
         ("models.ner-base.epochs", 2.0, "models.ner-base.epochs: input should be a valid integer (got 2.0)"),
         ("models.ner-base.learning_rate", 3, "models.ner-base.learning_rate: input should be less than 1 (got 3)"),
         ("models.ner-base.inputs", "tokens", 'models.ner-base.inputs: input should be a valid array (got "tokens")'),
-        ("runtime.level", "best", "runtime.level: input should be 'portable', 'amd64' or 'native' (got \"best\")"),
+        ("runtime.level", "best", "runtime.level: input should be 'portable' or 'native' (got \"best\")"),
         ("models.ner-base", None, "models.ner-base: input should be an object (got null)"),
         ("models", [], "models: input should be an object (got [])"),
         ("defaults", 1, "defaults: input should be an object (got 1)"),

@@ -89,22 +89,28 @@ def test_a_library_imported_under_the_same_settings_is_no_error(monkeypatch: pyt
     assert runtime.os.environ == variables
 
 
-def test_amd64_selects_mkl_kernels_that_do_not_depend_on_the_maker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtime.os, "environ", {})
-    monkeypatch.setattr(runtime.sys, "modules", {})
-    configure(Runtime(level="amd64", threads=1, precision="fp32"))
-    assert {**CAPS, "MKL_CBWR": "COMPATIBLE"}.items() <= runtime.os.environ.items()
-
-
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
-@pytest.mark.parametrize("level", ["portable", "amd64"])
-def test_half_precision_with_caps_is_an_error(
-    level: Literal["portable", "amd64"], precision: Literal["bf16", "fp16"]
-) -> None:
+def test_half_precision_with_caps_is_an_error(precision: Literal["bf16", "fp16"]) -> None:
     before = dict(os.environ)
     with pytest.raises(ParamsError, match=rf"runtime\.precision: {precision} needs runtime\.level: native"):
-        configure(Runtime(level=level, threads=1, precision=precision))
+        configure(Runtime(level="portable", threads=1, precision=precision))
     assert dict(os.environ) == before
+
+
+def test_the_guard_starts_if_the_environment_asks_for_it(tmp_path: Path) -> None:
+    code = f"""
+from papertrail.core.params import Runtime
+from papertrail.core.runtime import configure, start
+for _ in range(2):
+    configure({RUNTIME!r})
+    start({RUNTIME!r}, seed=1)
+import torch
+torch.ones(3).softmax(0)
+torch.ones(3).exp()
+"""
+    process = start_python(tmp_path, "-c", code, PAPERTRAIL_GUARD="1")
+    assert "PortabilityError: <string>:9: exp of (3,) is computed by MKL" in process.communicate()[1]
+    finish(start_python(tmp_path, "-c", code))
 
 
 def test_fp16_without_a_gpu_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -123,7 +123,7 @@ def test_each_head_fits_eight_examples(head_name: str, encoder: str, tmp_path: P
     collate = head.build_collator(tokenizer)
     expected, logits = (predict_logits(network, items, collate, 4) for network in (trained.network, loaded))
     for a, b in zip(expected, logits, strict=True):
-        np.testing.assert_array_equal(a, b)
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)  # the library alone pads nothing
     assert head.validation_score(rows, head.decode(rows, items, logits, names), names) == 1.0
 
 

@@ -155,7 +155,7 @@ def test_a_saved_model_is_loaded_by_the_libraries_alone(folder: str, tmp_path: P
     np.testing.assert_array_equal(embed(load_encoder(saved, 32, "cpu"), texts, 8), expected)
     alone = SentenceTransformer(str(saved), device="cpu")
     assert alone.max_seq_length == 32
-    np.testing.assert_array_equal(alone.encode(texts, batch_size=8), expected)
+    np.testing.assert_allclose(alone.encode(texts, batch_size=8), expected, atol=1e-6)  # it pads nothing
     transformer, tokenizer = AutoModel.from_pretrained(saved), AutoTokenizer.from_pretrained(saved)
     for text, vector in zip(texts, expected, strict=True):
         with torch.no_grad():

@@ -30,7 +30,7 @@ from papertrail.core.params.types import (
 class Runtime:
     """Which CPU instructions, how many threads and which floating point format compute the results."""
 
-    level: Literal["portable", "amd64", "native"]
+    level: Literal["portable", "native"]
     threads: Positive
     precision: Literal["fp32", "bf16", "fp16"]
 
