@@ -1,7 +1,9 @@
-"""Cost of each runtime.level in training: `python -m benchmarks.portability` writes benchmarks/portability.json.
+"""Cost of portable kernels: `python -m benchmarks.portability` writes benchmarks/portability.json.
 
-One process per level loads the base encoder and takes a fine-tuning step on request. The levels take turns, so that
-other load of the machine affects all of them alike. Times are CPU seconds of all threads.
+One process per way of computing runs the same work on request: "portable" as the pipeline does, "library" under the
+same instruction caps with the products of the libraries, whose bits differ between CPU makers, and "native" without
+caps. The processes take turns, so that other load of the machine affects all alike. Times are CPU seconds of all
+threads.
 """
 
 import argparse
@@ -9,81 +11,103 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from papertrail.core.artifacts import write_json
 from papertrail.core.errors import PapertrailError
 from papertrail.core.params import Runtime, load_params
 from papertrail.core.process import run_cli
-from papertrail.core.runtime import LEVELS, configure, start
+from papertrail.core.runtime import configure, start
 
-BATCH, TOKENS = 16, 128  # rows of a batch, tokens of a row
+WAYS = ("portable", "library", "native")
+SHAPES = {"step 16 x 128": (16, 128), "step 8 x 32": (8, 32), "embedding 64 x 64": (64, 64)}  # texts, tokens of each
+REPORT = Path("benchmarks/portability.json")
 
 
-def work(level: str, encoder: Path) -> None:
-    """Take a step for every line of stdin; print its CPU seconds."""
-    runtime = Runtime(level=level, threads=2, precision="fp32")
+def work(way: str, encoder: Path) -> None:
+    """Run the work that each line of stdin names, a key of SHAPES; print its CPU seconds."""
+    runtime = Runtime(level="native" if way == "native" else "portable", threads=2, precision="fp32")
     configure(runtime)
     start(runtime, seed=1)
-    import torch
-    from transformers import AutoModelForSequenceClassification
-
-    model = AutoModelForSequenceClassification.from_pretrained(encoder, local_files_only=True, num_labels=3).train()
-    model.get_input_embeddings().requires_grad_(False)  # as in the default run
-    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-4, fused=True)
-    ids = torch.randint(1000, 2000, (BATCH, TOKENS))
-    labels = torch.arange(BATCH) % 3
-    for _ in sys.stdin:
+    jobs = {name: make_job(name, way, encoder) for name in SHAPES}
+    for line in sys.stdin:
         begun = time.process_time()
-        model(input_ids=ids, labels=labels).loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
+        jobs[line.strip()]()
         sys.stdout.write(f"{time.process_time() - begun}\n")
         sys.stdout.flush()
 
 
+def make_job(name: str, way: str, encoder: Path) -> Callable[[], None]:
+    """Return a function that takes a fine-tuning step or embeds a batch."""
+    import torch
+    from transformers import AutoModelForSequenceClassification
+
+    from papertrail.models.kernels import make_portable
+
+    model: Any = AutoModelForSequenceClassification.from_pretrained(encoder, local_files_only=True, num_labels=3)
+    model = make_portable(model) if way == "portable" else model
+    model.get_input_embeddings().requires_grad_(False)  # as in the default run
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-4, fused=True)
+    texts, tokens = SHAPES[name]
+    ids, labels = torch.randint(1000, 2000, (texts, tokens)), torch.arange(texts) % 3
+
+    def step() -> None:
+        model(input_ids=ids, labels=labels).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    def embed() -> None:
+        with torch.inference_mode():
+            model.base_model(input_ids=ids)
+
+    return step if name.startswith("step") else embed
+
+
+def measure(encoder: Path, rounds: int) -> dict[str, dict[str, list[float]]]:
+    """Return work -> way -> CPU seconds of each round; a first round, which loads kernels, does not count.
+
+    Raises:
+        PapertrailError: A process ended early.
+    """
+    command = [sys.executable, "-m", "benchmarks.portability", "--encoder", str(encoder), "--here"]
+    pipe = subprocess.PIPE
+    workers = {way: subprocess.Popen([*command, way], stdin=pipe, stdout=pipe, text=True) for way in WAYS}
+    seconds: dict[str, dict[str, list[float]]] = {name: {way: [] for way in WAYS} for name in SHAPES}
+    for number in range(rounds + 1):
+        for name in SHAPES:
+            for way, worker in workers.items():
+                print(name, file=worker.stdin, flush=True)
+                if worker.stdout is None or not (line := worker.stdout.readline()):
+                    raise PapertrailError(f"{way}: the measurement ended early; see its messages above")
+                if number:
+                    seconds[name][way].append(float(line))
+    for worker in workers.values():
+        worker.communicate()
+    return seconds
+
+
 def main() -> None:
-    """Measure several rounds of all levels; the first round, which loads kernels, does not count."""
+    """Measure; write the ratios of CPU times, portable to each other way."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--here", metavar="LEVEL", choices=list(LEVELS), help="run steps at this level, one per line of stdin"
-    )
+    parser.add_argument("--here", metavar="WAY", choices=WAYS, help="run work in this process, one per line of stdin")
     parser.add_argument(
         "--encoder", type=Path, default=Path(load_params().pretraining.base_model), help="folder of a BERT"
     )
-    parser.add_argument("--rounds", type=int, default=12, help="steps of each level")
+    parser.add_argument("--rounds", type=int, default=20, help="of each work in each process")
     arguments = parser.parse_args()
     if arguments.here:
         work(arguments.here, arguments.encoder)
         return
-    command = [sys.executable, "-m", "benchmarks.portability", "--encoder", str(arguments.encoder), "--here"]
-    pipe = subprocess.PIPE
-    workers = {level: subprocess.Popen([*command, level], stdin=pipe, stdout=pipe, text=True) for level in LEVELS}
-    seconds: dict[str, list[float]] = {level: [] for level in LEVELS}
-    for _ in range(arguments.rounds + 1):
-        for level, worker in workers.items():
-            print("go", file=worker.stdin, flush=True)
-            if not (line := worker.stdout.readline()):
-                raise PapertrailError(f"level {level}: the measurement ended early; see its messages above")
-            seconds[level].append(float(line))
-    for worker in workers.values():
-        worker.communicate()
-    ratios = {
-        level: [portable / own for portable, own in zip(seconds["portable"][1:], times[1:], strict=True)]
-        for level, times in seconds.items()
-    }
-    found = {
-        level: {
-            "tokens_per_cpu_second": BATCH * TOKENS / median(seconds[level][1:]),
-            "speed_of_portable": median(values),
-            "speed_of_portable_low": min(values),
-            "speed_of_portable_high": max(values),
-        }
-        for level, values in ratios.items()
-    }
-    settings = {"batch_size": BATCH, "tokens": TOKENS, "rounds": arguments.rounds, "threads": 2}
-    write_json({**settings, **found}, Path("benchmarks/portability.json"))
+    found: dict[str, Any] = {"rounds": arguments.rounds, "threads": 2}
+    for name, by_way in measure(arguments.encoder, arguments.rounds).items():
+        for way in ("library", "native"):
+            ratios = [ours / theirs for ours, theirs in zip(by_way["portable"], by_way[way], strict=True)]
+            numbers = {"median": median(ratios), "low": min(ratios), "high": max(ratios)}
+            found.setdefault(name, {})[f"portable / {way}"] = numbers
+    write_json(found, REPORT)
     sys.stdout.write(json.dumps(found, indent=2) + "\n")
 
 

@@ -40,7 +40,8 @@ VECTOR_MATH = {
     "sqrt",
     "tan",
 }
-LIBRARY = ("_cdist", "_fft", "linalg_inv", "linalg_solve", "_linalg")  # other operations whose bits differ
+GRADIENT_ONLY = "sentence_transformers/base/losses/gradcache.py"  # takes a dot product for its gradient, not its value
+LIBRARY = ("_cdist", "_euclidean_dist", "_fft", "linalg_", "_linalg")  # prefixes of operations that are not replaced
 SKIPPED = (str(Path(torch.__file__).parent), __file__)  # frames that say nothing about the cause
 _installed = ExitStack()  # never left
 REASON = "its bits differ between CPUs of Intel and AMD"
@@ -123,6 +124,10 @@ class PortabilityGuard(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if uses_vector_math(name, args):
             shapes = " and ".join(str(tuple(tensor.shape)) for tensor in _tensors(args))
             raise PortabilityError(f"{_line()}: {name} of {shapes} is computed by MKL's vector mathematics; {REASON}")
+        if name.startswith(LIBRARY) and name != "linalg_vector_norm":
+            raise PortabilityError(f"{_line()}: {name} is computed by MKL; {REASON}")
+        if name == "dot" and _is_called_from(GRADIENT_ONLY):
+            return
         for shape in PRODUCTS[name](*args) if name in PRODUCTS else ():
             self.products[name, shape] += 1
             if not is_portable_product(*shape):
@@ -143,6 +148,10 @@ def _tensors(args: Any) -> Iterator[Tensor]:
             yield value
         elif isinstance(value, (list, tuple)):
             yield from _tensors(value)
+
+
+def _is_called_from(file: str) -> bool:
+    return any(frame.filename.endswith(file) for frame in traceback.extract_stack())
 
 
 def _line() -> str:

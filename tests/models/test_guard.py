@@ -43,6 +43,9 @@ def test_a_sum_over_200_products_is_refused_where_its_forward_line_is() -> None:
         (r"logsumexp of ", lambda: ROWS.logsumexp(1)),
         (r"_foreach_sqrt of \(200, 384\)", lambda: torch._foreach_sqrt([ROWS])),
         (r"mv: product of 200 rows, 1 columns and length 384", lambda: ROWS @ ROWS[0]),
+        (r"_euclidean_dist is computed by MKL", lambda: torch.cdist(ROWS, ROWS)),
+        (r"_fft_r2c is computed by MKL", lambda: torch.fft.rfft(ROWS)),
+        (r"linalg_inv_ex is computed by MKL", lambda: torch.linalg.inv(ROWS[:50, :50])),
         (r"bmm: product of 2 rows, 40 columns and length 32", lambda: HEADS[:, :, :2] @ HEADS.transpose(2, 3)),
         (
             r"_scaled_dot_product_flash_attention_for_cpu: product of 1 rows, 40 columns and length 32",
