@@ -14,7 +14,7 @@ from papertrail.core.params import Params
 from papertrail.core.records import Row
 from papertrail.evaluate.results import Example, Predictions, Results
 from papertrail.evaluate.systems import ScoredSystems, add_intervals
-from papertrail.metrics.faithfulness import score_support
+from papertrail.metrics.faithfulness import count_support, mean_support
 from papertrail.metrics.rouge import mean_scores, score_summaries
 from papertrail.models.extracts import EXTRACTORS, oracle
 
@@ -36,21 +36,19 @@ def score_texts(papers: Sequence[Row], texts: Mapping[str, list[str]], params: P
         texts: System -> a summary of each paper.
         params: For the intervals.
     """
-    per_paper = {
-        system: [
-            {**scores, **score_support(row["source"], text)}
-            for row, text, scores in zip(papers, summaries, score_summaries(papers, summaries), strict=True)
-        ]
+    scores = {system: score_summaries(papers, summaries) for system, summaries in texts.items()}
+    support = {
+        system: [count_support(row["source"], text) for row, text in zip(papers, summaries, strict=True)]
         for system, summaries in texts.items()
     }
     predictions: dict[str, list[Row]] = {
         system: [
-            {"id": row["id"], "text": text, **scores}
-            for row, text, scores in zip(papers, texts[system], per_paper[system], strict=True)
+            {"id": row["id"], "text": text, **own, **counts}
+            for row, text, own, counts in zip(papers, texts[system], scores[system], support[system], strict=True)
         ]
         for system in texts
     }
-    means = {system: dict(mean_scores(scores)) for system, scores in per_paper.items()}
+    means = {system: {**mean_scores(scores[system]), **mean_support(support[system])} for system in texts}
     return add_intervals(ScoredSystems("summaries", predictions, means), papers, params.evaluation, params.seed)
 
 

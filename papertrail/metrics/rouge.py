@@ -1,6 +1,6 @@
 """ROUGE and text statistics of summaries."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -38,10 +38,9 @@ def score_summaries(rows: Sequence[Row], texts: Sequence[str]) -> list[dict[str,
     ]
 
 
-def mean_scores(per_paper: Sequence[Mapping[str, float | None]]) -> dict[str, float]:
-    """Return the mean of each score over the papers that have it; a score that none has is left out."""
-    values = {name: [found for scores in per_paper if (found := scores[name]) is not None] for name in per_paper[0]}
-    return {name: float(np.mean(found)) for name, found in values.items() if found}
+def mean_scores(per_paper: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Return the mean of each score over the papers."""
+    return {name: float(np.mean([scores[name] for scores in per_paper])) for name in per_paper[0]}
 
 
 def mean_words(references: Sequence[Sequence[str]]) -> int:
