@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 from torch import nn
 
 from papertrail.core.artifacts import write_json
@@ -76,7 +76,7 @@ class SentenceExtractor(nn.Module):
 
     def save(self, folder: str) -> None:
         """Write the extractor into a folder."""
-        save_file(asdict(self.ridge), Path(folder, WEIGHTS))
+        Path(folder, WEIGHTS).write_bytes(save(asdict(self.ridge)))  # save_file would make it private to its owner
         settings = {**asdict(self.selection), "max_tokens": self.max_tokens, "features": list(FEATURES)}
         write_json(settings, Path(folder, SETTINGS))
         self.encoder.save_pretrained(str(Path(folder, ENCODER)), create_model_card=False)
