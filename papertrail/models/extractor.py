@@ -46,11 +46,13 @@ class Selection:
     Attributes:
         method: What scores them: the regression, LexRank, or their order (lead).
         words: Maximum number of words of a summary; a single sentence may have more.
+        min_words: Shorter sentences, such as headings and formulas, are not chosen, unless all are shorter.
         trade_off: Of maximal marginal relevance: 1 ignores what is repeated, 0 ignores the scores.
     """
 
     method: Method
     words: int
+    min_words: int
     trade_off: float
 
 
@@ -133,13 +135,14 @@ def select(scores: Floats, cosines: Floats, lengths: Sequence[int], selection: S
         scores: Of the sentences, (sentences,), at least one.
         cosines: Of each two sentences, (sentences, sentences).
         lengths: Words of each.
-        selection: Word budget and trade-off; its method is not used.
+        selection: Word budget, minimum and trade-off; its method is not used.
 
     Source: Carbonell and Goldstein 1998, The Use of MMR.
     """
     scaled = (scores - scores.min()) / (np.ptp(scores) or 1.0)
     repeated = np.zeros(len(scores))
-    free = np.ones(len(scores), dtype=bool)
+    long_enough = np.array(lengths) >= selection.min_words
+    free = long_enough if long_enough.any() else ~long_enough
     chosen: list[int] = []
     words = 0
     while free.any():

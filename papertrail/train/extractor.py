@@ -6,7 +6,7 @@ best regression, LexRank and the first sentences, each with every length and tra
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from statistics import mean
@@ -125,7 +125,11 @@ def search(model: Extractor, ridges: Mapping[str, Ridge], words: int, validation
         validation: Gets the score of every candidate.
     """
     first = [
-        Candidate(name=name, ridge=ridge, selection=Selection(method="ridge", words=words, trade_off=1.0))
+        Candidate(
+            name=name,
+            ridge=ridge,
+            selection=Selection(method="ridge", words=words, min_words=model.min_words, trade_off=1.0),
+        )
         for name, ridge in ridges.items()
     ]
     best = max(first, key=validation.score)
@@ -137,7 +141,7 @@ def _grid(model: Extractor, best: Candidate, words: int) -> Iterator[Candidate]:
     """Yield the best regression, LexRank and the first sentences with each length and trade-off."""
     methods: tuple[Method, ...] = ("ridge", "lexrank", "lead")
     for method, factor, trade_off in product(methods, model.lengths, model.trade_offs):
-        selection = Selection(method=method, words=round(factor * words), trade_off=trade_off)
+        selection = replace(best.selection, method=method, words=round(factor * words), trade_off=trade_off)
         name = best.name if method == "ridge" else method
         yield Candidate(
             name=f"{name}, {selection.words} words, trade-off {trade_off}", ridge=best.ridge, selection=selection

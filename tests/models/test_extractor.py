@@ -28,8 +28,8 @@ SCORES = np.array([0.2, 1.0, 0.9, 0.0])
 COSINES = np.array([[0, 0.1, 0, 0], [0.1, 0, 1.0, 0], [0, 1.0, 0, 0], [0, 0, 0, 0]])
 
 
-def make_selection(words: int, trade_off: float = 1.0) -> Selection:
-    return Selection(method="ridge", words=words, trade_off=trade_off)
+def make_selection(words: int, trade_off: float = 1.0, min_words: int = 1) -> Selection:
+    return Selection(method="ridge", words=words, min_words=min_words, trade_off=trade_off)
 
 
 class TestSelect:
@@ -46,10 +46,14 @@ class TestSelect:
     def test_by_hand(self, words: int, trade_off: float, expected: list[int]) -> None:
         assert select(SCORES, COSINES, [4, 5, 5, 9], make_selection(words, trade_off)) == expected
 
+    def test_short_sentences_are_not_chosen_unless_all_are_short(self) -> None:
+        assert select(SCORES, COSINES, [4, 2, 5, 9], make_selection(99, min_words=4)) == [0, 2, 3]
+        assert select(SCORES, COSINES, [4, 2, 5, 9], make_selection(7, min_words=10)) == [1, 2]
+
     def test_the_first_of_equals(self) -> None:
         assert select(np.zeros(3), np.zeros((3, 3)), [1, 1, 1], make_selection(2)) == [0, 1]
 
-    @given(st.lists(st.tuples(st.floats(-5, 5), st.integers(0, 9)), min_size=1, max_size=8), st.integers(1, 20))
+    @given(st.lists(st.tuples(st.floats(-5, 5), st.integers(1, 9)), min_size=1, max_size=8), st.integers(1, 20))
     def test_positions_are_sorted_and_fit(self, sentences: list[tuple[float, int]], words: int) -> None:
         scores, lengths = zip(*sentences, strict=True)
         found = select(np.array(scores), np.eye(len(scores)) * 0, lengths, make_selection(words, 0.8))

@@ -167,6 +167,7 @@ class Extractor:
     batch_size: Positive
     targets: Annotated[list[Literal["gain", "oracle"]], Field(min_length=1)]
     strengths: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)]
+    min_words: Positive
     titles: Annotated[list[bool], Field(min_length=1)]
     lengths: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)]
     trade_offs: Annotated[list[Fraction], Field(min_length=1)]
