@@ -109,10 +109,16 @@ def entry_table(entries: list[Answer]) -> str:
 
 
 def show_summaries(subjects: list[Answer], answers: list[Answer]) -> str:
-    """Return each summary, and how much of the text the model read."""
+    """Return each summary, and how much of the text the model read; of an extract its sentences and their numbers."""
     blocks = []
     for subject, answer in zip(subjects, answers, strict=True):
         read = f"{answer['tokens_read']} tokens read, {answer['tokens_cut']} cut, {answer['tokens']} written"
+        if answer.get("sentences"):
+            lines = (f"{found['position'] + 1}. {one_line(found['text'])}" for found in answer["sentences"])
+            body = "\n".join(textwrap.fill(line, WIDTH, subsequent_indent="    ") for line in lines)
+            note = f"{len(answer['sentences'])} sentences of the text, {answer['tokens_read']} tokens read, no title"
+            blocks.append(f"{heading(subject)}: {note}\n{body}\n")
+            continue
         blocks.append(f"{heading(subject)}: {read}\n{textwrap.fill(one_line(answer['summary']), WIDTH)}\n")
     return "\n".join(blocks)
 

@@ -13,6 +13,7 @@ from papertrail.core.errors import ParamsError
 from papertrail.core.params import (
     PARAMS,
     Classifier,
+    Extractor,
     Model,
     Params,
     Retriever,
@@ -27,7 +28,7 @@ from papertrail.data.task import TASKS, Task, load_task
 from papertrail.models.heads import HEADS
 
 CORPORA = "pretraining"  # the task whose folder of data/prepared stage pretrain depends on, see dvc.yaml
-SUMMARY_COLUMNS = ("source", "target")  # of a row that a summarizer reads
+SUMMARY_COLUMNS = ("source", "target")  # of a row that a summarizer or an extractor reads
 PRETRAINED = "pretrained"  # the model that stage pretrain writes
 
 
@@ -88,7 +89,7 @@ def _check_model(place: str, model: Model, task: Task | None, settings: Any) -> 
         columns = list(features(settings)) if features else []
         for column in model.inputs:
             yield from _unknown(f"{place}.inputs", f"column of {model.dataset}", column, columns)
-    elif isinstance(model, Summarizer):
+    elif isinstance(model, Summarizer | Extractor):
         columns = list(task.features(settings))
         for column in SUMMARY_COLUMNS:
             yield from _unknown(f"{place}.dataset", f"column of {model.dataset}", column, columns)

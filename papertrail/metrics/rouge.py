@@ -43,6 +43,11 @@ def mean_scores(per_paper: Sequence[dict[str, float]]) -> dict[str, float]:
     return {name: float(np.mean([scores[name] for scores in per_paper])) for name in per_paper[0]}
 
 
+def mean_words(references: Sequence[Sequence[str]]) -> int:
+    """Return the mean number of words of texts, given as sentences, rounded."""
+    return round(float(np.mean([len(" ".join(sentences).split()) for sentences in references])))
+
+
 def rouge_scores(reference: Sequence[str], text: str) -> dict[str, float]:
     """Return F-measures over stemmed words: rouge1, rouge2, rougeL on the whole text, rougeLsum by sentences.
 

@@ -5,6 +5,7 @@ on the target only. Its batches are padded on the left, so that all targets end 
 computed for target positions only.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -24,8 +25,10 @@ from transformers import (
 )
 
 from papertrail.core.params import Generation, Summarizer
+from papertrail.core.randomness import sample
 from papertrail.core.records import Row
 from papertrail.models.batching import IGNORED, Item
+from papertrail.models.extracts import central_first
 from papertrail.models.kernels import make_portable
 from papertrail.models.loading import check_positions
 
@@ -55,20 +58,46 @@ def load_model(folder: Path, device: str) -> PreTrainedModel:
     return cast(PreTrainedModel, make_portable(network).to(device))
 
 
-def fit_source(sentences: list[str], tokenizer: PreTrainedTokenizerFast, max_tokens: int) -> tuple[str, int]:
-    """Return the first sentences that fit into max_tokens, and how many were left out.
+def draw_papers(rows: list[Row], size: int | None, seed: int) -> list[Row]:
+    """Return some of the papers in their order, drawn by seed and id; all if `size` is None."""
+    chosen = sample((row["id"] for row in rows), size, seed, "summarization")
+    return [row for row in rows if row["id"] in chosen]
+
+
+def read_source(sentences: list[str], tokenizer: PreTrainedTokenizerFast, model: Summarizer) -> tuple[str, int]:
+    """Return the sentences of a source that a model reads, in their order, and how many it does not read.
+
+    They are the first ones or the most central ones, by `model.reads`, that fit into max_input_tokens.
+    """
+    order = central_first(sentences) if model.reads == "extract" and sentences else range(len(sentences))
+    return fit_source(sentences, tokenizer, model.max_input_tokens, order)
+
+
+def fit_source(
+    sentences: list[str], tokenizer: PreTrainedTokenizerFast, max_tokens: int, order: Sequence[int] | None = None
+) -> tuple[str, int]:
+    """Return the first sentences of an order that fit into max_tokens, and how many were left out.
 
     A first sentence that is too long is truncated and counts as left out.
+
+    Args:
+        sentences: Of a text; those that are returned keep their order.
+        tokenizer: Counts tokens.
+        max_tokens: Of the result.
+        order: Positions of the sentences, the most important first; None is the order of the text.
     """
-    kept: list[str] = []
-    for sentence in sentences:
-        if len(tokenizer(" ".join([*kept, sentence]), add_special_tokens=False).input_ids) > max_tokens:
+    order = range(len(sentences)) if order is None else order
+    kept: list[int] = []
+    for i in order:
+        text = " ".join(sentences[j] for j in sorted([*kept, i]))
+        if len(tokenizer(text, add_special_tokens=False).input_ids) > max_tokens:
             break
-        kept.append(sentence)
+        kept.append(i)
     if kept or not sentences:
-        return " ".join(kept), len(sentences) - len(kept)
-    encoded = tokenizer(sentences[0], add_special_tokens=False, return_offsets_mapping=True)
-    text = sentences[0][: encoded.offset_mapping[max_tokens - 1][1]]
+        return " ".join(sentences[j] for j in sorted(kept)), len(sentences) - len(kept)
+    first = sentences[order[0]]
+    encoded = tokenizer(first, add_special_tokens=False, return_offsets_mapping=True)
+    text = first[: encoded.offset_mapping[max_tokens - 1][1]]
     while len(tokenizer(text, add_special_tokens=False).input_ids) > max_tokens:
         text = text[:-1]  # a character of several tokens was split
     return text, len(sentences)
@@ -100,7 +129,7 @@ def encode_prompt(
     row: Row, tokenizer: PreTrainedTokenizerFast, model: Summarizer, decoder_only: bool
 ) -> tuple[Item, int]:
     """Return model inputs for generation, and how many sentences of the source were left out; see `encode`."""
-    source, left_out = fit_source(row["source"], tokenizer, model.max_input_tokens)
+    source, left_out = read_source(row["source"], tokenizer, model)
     encoded = tokenizer(model.prompt.replace("{source}", source), add_special_tokens=not decoder_only)
     return {"input_ids": encoded.input_ids, "attention_mask": encoded.attention_mask}, left_out
 

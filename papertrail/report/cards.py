@@ -25,6 +25,7 @@ HUB = {  # head of a classifier, or kind of another model -> its pipeline tag an
     "pair_classification": ("text-ranking", "transformers"),
     "retriever": ("sentence-similarity", "sentence-transformers"),
     "summarizer": ("summarization", "transformers"),
+    "extractor": ("summarization", "sentence-transformers"),
     "pretrained": ("fill-mask", "transformers"),
 }
 PRETRAINED = "models/pretrained"

@@ -26,6 +26,8 @@ METRICS = {  # metric, higher is better -> name; tables show them in this order
     "rouge2": "ROUGE-2",
     "rougeL": "ROUGE-L",
     "rougeLsum": "ROUGE-Lsum",
+    "supported_words": "words in the source",
+    "supported_numbers": "numbers in the source",
 }
 SYSTEMS = {  # tables show them in this order
     "majority": "majority class",

@@ -46,7 +46,7 @@ def build_tables(params: Params) -> dict[str, Table]:
         "seeds": seed_table(params),
         "comparisons": comparison_table(params),
         "search": score_table(_of_kind(params, "retriever")),
-        "summaries": score_table(_of_kind(params, "summarizer")),
+        "summaries": score_table(_of_kind(params, "summarizer", "extractor")),
         "data": data_table(params),
     }
 
@@ -92,5 +92,5 @@ def replace_blocks(text: str, blocks: Mapping[str, str], file: Path) -> str:
     return text
 
 
-def _of_kind(params: Params, kind: str) -> Params:
-    return replace(params, models={name: model for name, model in params.models.items() if model.kind == kind})
+def _of_kind(params: Params, *kinds: str) -> Params:
+    return replace(params, models={name: model for name, model in params.models.items() if model.kind in kinds})

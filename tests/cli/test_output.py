@@ -98,6 +98,14 @@ def test_a_summary_is_headed_by_its_file_or_text() -> None:
     assert show_summaries([{"text": "stones " * 30}], [answer]).startswith("stones stones")
 
 
+def test_an_extract_is_shown_by_its_sentences() -> None:
+    sentences = [{"text": "Stones\nroll.", "position": 0}, {"text": "We sort.", "position": 11}]
+    answer = {"summary": "Stones\nroll. We sort.", "sentences": sentences, "tokens_read": 30}
+    assert show_summaries([{"file": "a.txt"}], [answer]) == (
+        "a.txt: 2 sentences of the text, 30 tokens read, no title\n1. Stones roll.\n12. We sort.\n"
+    )
+
+
 def test_every_form_of_answer_can_be_shown() -> None:
     assert set(SHOW) == {"labels", "entities", "links", "hits", "summary"}
 

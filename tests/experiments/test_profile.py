@@ -124,6 +124,7 @@ indexes:
 
 models:
   summary-base: null
+  summary-extract: null
   other: {task: ner, dataset: aclsum_ner, head: token_classification}
 datasets:
   aclsum_summary: null
@@ -161,7 +162,7 @@ def test_names_are_added_and_removed(params: Path, overlay: dict[str, Any], capl
     after = load_params(params)
     assert after.evaluation.classifier.input_ablations == {"aclsum_category": {"title": ["title"]}}
     assert list(after.indexes) == ["other"]
-    kept = {name: model for name, model in before.models.items() if name != "summary-base"}
+    kept = {name: model for name, model in before.models.items() if not name.startswith("summary-")}
     assert after.models == {**kept, "other": before.models["ner-base"]}
     assert after.datasets.keys() == before.datasets.keys() - {"aclsum_summary"} | {"other_text"}
     assert after.pretraining.corpora == {"aclsum_text": 0.5, "other_text": 2.0}
@@ -176,6 +177,7 @@ def test_names_are_added_and_removed(params: Path, overlay: dict[str, Any], capl
         "leakage.max_label_leakage.venue_in_text: removed",
         "models.other: added",
         "models.summary-base: removed",
+        "models.summary-extract: removed",
         "pretraining.corpora.aclsum_text: 1.0 -> 0.5",
         "pretraining.corpora.other_text: added",
         "seed: 42 -> 7",

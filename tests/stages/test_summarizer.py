@@ -26,8 +26,10 @@ MODELS = {
 }
 SETTINGS = {"beams": 2, "min_new_tokens": 2, "repetition_penalty": 1.1}
 GENERATION = make_generation(**SETTINGS)
+COUNTS = ["papers", "papers_not_summarized", "words_of_extracts", "sentences", "sentences_left_out"]
 SYSTEMS = ["model", "untuned", "lead", "lexrank", "oracle"]
 COLUMNS = ["rouge1", "rouge2", "rougeL", "rougeLsum", "new_bigrams", "repeated_trigrams", "words"]
+SUPPORT = ["content_words", "content_words_in_source", "numbers", "numbers_in_source"]
 
 # all stages in one process, because importing torch takes longer than running them
 ALL = """
@@ -84,7 +86,7 @@ def test_two_runs_write_the_same_bytes(experiments: list[Path]) -> None:
 def test_predictions_have_a_row_per_paper_and_system(name: str, experiments: list[Path]) -> None:
     predictions = load_predictions(experiments[0], name)
     assert read_kind(experiments[0] / "predictions" / name / "test.parquet") == "summaries"
-    assert list(predictions.columns) == ["id", "paper", "system", "text", *COLUMNS]
+    assert list(predictions.columns) == ["id", "paper", "system", "text", *COLUMNS, *SUPPORT]
     papers = make_papers(4, seed=2)
     assert list(zip(predictions["system"], predictions["id"], strict=True)) == [
         (system, paper["id"]) for system in SYSTEMS for paper in papers
@@ -110,14 +112,17 @@ def test_texts_are_those_of_the_models(name: str, experiments: list[Path]) -> No
 def test_metrics_are_numbers_by_system(name: str, experiments: list[Path]) -> None:
     metrics = json.loads((experiments[0] / "metrics/evaluate" / f"{name}.json").read_text(encoding="utf-8"))
     assert list(metrics) == ["test"]
-    assert metrics["test"].keys() == {*SYSTEMS, "papers", "words_of_extracts", "sentences", "sentences_left_out"}
+    assert metrics["test"].keys() == {
+        *SYSTEMS,
+        *COUNTS,
+    }
     predictions = load_predictions(experiments[0], name)
     scores = SCORES["summaries"]
     for system in SYSTEMS:
         found = metrics["test"][system]
         generated = ["tokens", "share_at_token_cap"] if system in ("model", "untuned") else []
         ends = {f"{score}_{end}" for score in scores for end in ("low", "high")}
-        assert found.keys() == {*COLUMNS, *generated, *ends}
+        assert found.keys() - {"supported_numbers"} == {*COLUMNS, "supported_words", *generated, *ends}
         assert all(found[f"{score}_low"] <= found[score] <= found[f"{score}_high"] for score in scores)
         for score, value in found.items():
             assert type(value) in (int, float), (system, score)  # DVC shows nothing else

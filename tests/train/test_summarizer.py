@@ -10,8 +10,17 @@ from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokeni
 from papertrail.core.errors import ParamsError
 from papertrail.core.params import Summarizer
 from papertrail.core.records import Row
+from papertrail.metrics.rouge import rouge_scores
 from papertrail.models.batching import IGNORED, PAD_MULTIPLE
-from papertrail.models.language_model import Collator, encode, fit_source, load_model, load_tokenizer, write_summaries
+from papertrail.models.language_model import (
+    Collator,
+    draw_papers,
+    encode,
+    fit_source,
+    load_model,
+    load_tokenizer,
+    write_summaries,
+)
 from papertrail.train.checkpoints import save_model
 from papertrail.train.kinds import Trained
 from papertrail.train.summarizer import fit
@@ -144,6 +153,24 @@ def test_metrics_count_what_was_left_out(folders: dict[str, str], tmp_path: Path
     assert metrics["train_sentences_left_out"] == left_out > 0
     assert metrics["train_targets_cut"] == sum(length > longest for length in lengths) > 0
     assert (metrics["epochs"], metrics["best_epoch"], metrics["steps"]) == (1, 1, 2)
+
+
+def test_the_validation_score_is_that_of_greedy_summaries_of_drawn_papers(
+    folders: dict[str, str], tmp_path: Path
+) -> None:
+    papers = make_papers(8)
+    model = make_summarizer(base_model=folders["llama"], validation_papers=3)
+    trained = run_training(model, tmp_path, papers)
+    drawn = draw_papers(papers, 3, seed=1)  # that of make_settings
+    summaries = write_summaries(
+        trained.network, trained.tokenizer, drawn, model, make_generation(max_new_tokens=model.max_target_tokens)
+    )
+    scores = [rouge_scores(row["target"], s.text)["rougeL"] for row, s in zip(drawn, summaries, strict=True)]
+    assert trained.metrics["validation_papers"] == 3
+    assert trained.metrics["validation_score"] == pytest.approx(sum(scores) / 3)
+    assert trained.metrics["validation_loss"] == pytest.approx(
+        loss_of(trained.network, folders["llama"], drawn, model), rel=1e-4
+    )
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -6,11 +6,14 @@ Unlike the other modules of this package, this one counts as code of every stage
 from collections.abc import Mapping
 from typing import Any
 
+FITTED = ("extractor",)  # kinds without optimisation steps
+
 
 def merge_defaults(raw: dict[str, Any]) -> dict[str, Any]:
     """Return a copy of params.yaml with the values of `defaults` in each model and in `pretraining`.
 
-    A model's own value overrides that of its kind, which overrides that of `defaults.optimisation`.
+    A model's own value overrides that of its kind, which overrides that of `defaults.optimisation`. Kinds that
+    are FITTED have no values of the latter.
     """
     shared = raw.get("defaults")
     if not isinstance(shared, dict):
@@ -21,7 +24,11 @@ def merge_defaults(raw: dict[str, Any]) -> dict[str, Any]:
         merged["pretraining"] = {**optimisation, **raw["pretraining"]}
     if isinstance(raw.get("models"), dict):
         merged["models"] = {
-            name: {**optimisation, **mapping(shared.get(str(block.get("kind")))), **block}
+            name: {
+                **({} if block.get("kind") in FITTED else optimisation),
+                **mapping(shared.get(str(block.get("kind")))),
+                **block,
+            }
             if isinstance(block, dict)
             else block
             for name, block in raw["models"].items()

@@ -149,10 +149,31 @@ class Summarizer(FineTuning):
     prompt: Annotated[str, Field(pattern=r"\{source\}")]
     max_input_tokens: Tokens
     max_target_tokens: Tokens
+    reads: Literal["first", "extract"]
+    validation_papers: Positive | None
     lora: Lora | None
 
 
-Model = Classifier | Retriever | Summarizer
+@strict
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extractor:
+    """A ridge regression that chooses sentences as a summary; the lists are tried on validation."""
+
+    kind: Literal["extractor"]
+    task: str
+    dataset: str
+    base_model: RelativePath
+    max_tokens: Tokens
+    batch_size: Positive
+    targets: Annotated[list[Literal["gain", "oracle"]], Field(min_length=1)]
+    strengths: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)]
+    min_words: Positive
+    titles: Annotated[list[bool], Field(min_length=1)]
+    lengths: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)]
+    trade_offs: Annotated[list[Fraction], Field(min_length=1)]
+
+
+Model = Classifier | Retriever | Summarizer | Extractor
 
 
 @strict
@@ -164,6 +185,7 @@ class Defaults:
     classifier: dict[str, Any]
     retriever: dict[str, Any]
     summarizer: dict[str, Any]
+    extractor: dict[str, Any]
 
 
 @strict
@@ -208,14 +230,23 @@ class RetrieverEvaluation:
 @strict
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
-    """How summaries are generated; lengths in tokens."""
+    """How summaries are generated; lengths in tokens. `papers` is the number of test papers to summarize, null all."""
 
+    papers: Positive | None
     beams: Positive
     min_new_tokens: NotNegative
     max_new_tokens: Positive
     repetition_penalty: Annotated[float, Field(gt=0)]
     length_penalty: float
     early_stopping: bool
+    batch_size: Positive
+
+
+@strict
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtractorEvaluation:
+    """How extractors read texts."""
+
     batch_size: Positive
 
 
@@ -232,6 +263,7 @@ class Evaluation:
     classifier: ClassifierEvaluation
     retriever: RetrieverEvaluation
     summarizer: Generation
+    extractor: ExtractorEvaluation
 
 
 @strict
@@ -257,6 +289,6 @@ class Params:
         inputs = model.inputs if isinstance(model, Classifier) else None
         return choose_views(inputs, self.evaluation.classifier.input_ablations.get(model.dataset))
 
-    def seed_of(self, training: Optimisation) -> int:
-        """Return the seed of a training: its own, or that of the pipeline."""
-        return choose_seed(self.seed, training.seed)
+    def seed_of(self, training: Optimisation | Extractor) -> int:
+        """Return the seed of a training: its own, or that of the pipeline; an extractor draws nothing."""
+        return choose_seed(self.seed, training.seed if isinstance(training, Optimisation) else None)

@@ -200,7 +200,7 @@ TASK = Task(
         Command(
             name="summarize",
             title="Summarize",
-            help="summarize a paper, from as much of its beginning as the model reads",
+            help="summarize a paper: by sentences of it, or by a text that a language model writes",
             example="papertrail summarize paper.txt",
             input="document",
             answer="summary",

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from papertrail.evaluate.extracts import EXTRACTORS, lead, lexrank, oracle
 from papertrail.metrics.rouge import rouge_scores
+from papertrail.models.extracts import EXTRACTORS, lead, lexrank, oracle
 
 WORDS = ["pebbles", "pebble", "sorted", "sorting", "valleys", "wet", "sieve", "the", "relational", "2001", "Größe"]
 sentences = st.lists(st.sampled_from(WORDS), min_size=1, max_size=8).map(lambda words: "So " + " ".join(words) + ".")
