@@ -13,6 +13,7 @@ from papertrail.core.errors import ParamsError
 from papertrail.core.params import (
     PARAMS,
     Classifier,
+    Linear,
     Model,
     Params,
     Retriever,
@@ -83,11 +84,13 @@ def _check_model(place: str, model: Model, task: Task | None, settings: Any) -> 
         return
     if isinstance(model, Retriever) and task.collection_features is None:
         yield f"{place}.dataset: data set '{model.dataset}' of task {model.task} has no documents to search"
-    elif isinstance(model, Classifier | Retriever):
+    elif isinstance(model, Classifier | Linear | Retriever):
         features = task.collection_features if isinstance(model, Retriever) else task.features
         columns = list(features(settings)) if features else []
         for column in model.inputs:
             yield from _unknown(f"{place}.inputs", f"column of {model.dataset}", column, columns)
+        if isinstance(model, Linear) and "label" not in columns:
+            yield f"{place}.dataset: data set '{model.dataset}' of task {model.task} has no column 'label' to predict"
     elif isinstance(model, Summarizer):
         columns = list(task.features(settings))
         for column in SUMMARY_COLUMNS:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from papertrail.core.params.derived import choose_seed, choose_views
+from papertrail.core.params.derived import LINEAR_HEAD, choose_seed, choose_views
 from papertrail.core.params.sources import Source
 from papertrail.core.params.types import (
     Dropout,
@@ -77,6 +77,31 @@ class Pretraining(Optimisation):
     max_tokens: Tokens
     mask_probability: Rate
     whole_word: bool
+
+
+@strict
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Linear:
+    """Logistic regression over features of a text; `inputs` are the columns of a row that the model reads, in order.
+
+    Training fits every entry of `features` with every penalty and keeps the best on validation.
+    """
+
+    kind: Literal["linear"]
+    task: str
+    dataset: str
+    base_model: RelativePath
+    inputs: Annotated[list[str], Field(min_length=1)]
+    features: Annotated[list[Literal["tfidf", "embeddings", "both"]], Field(min_length=1)]
+    penalties: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)]
+    class_weights: Literal["none", "balanced"]
+    max_tokens: Tokens
+    batch_size: Positive
+
+    @property
+    def head(self) -> str:
+        """Return the head whose rows the model reads, and whose predictions it makes."""
+        return LINEAR_HEAD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +177,7 @@ class Summarizer(FineTuning):
     lora: Lora | None
 
 
-Model = Classifier | Retriever | Summarizer
+Model = Classifier | Linear | Retriever | Summarizer
 
 
 @strict
@@ -162,6 +187,7 @@ class Defaults:
 
     optimisation: dict[str, Any]
     classifier: dict[str, Any]
+    linear: dict[str, Any]
     retriever: dict[str, Any]
     summarizer: dict[str, Any]
 
@@ -193,6 +219,14 @@ class ClassifierEvaluation:
     calibration_bins: Positive
     plot_points: Positive
     temperature: Literal["none", "validation"]
+
+
+@strict
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinearEvaluation:
+    """How linear models are evaluated, beside the values of ClassifierEvaluation that they share."""
+
+    batch_size: Positive
 
 
 @strict
@@ -230,6 +264,7 @@ class Evaluation:
     confidence_level: Rate
     power: Rate
     classifier: ClassifierEvaluation
+    linear: LinearEvaluation
     retriever: RetrieverEvaluation
     summarizer: Generation
 
@@ -254,9 +289,9 @@ class Params:
 
     def inputs_by_view(self, model: Model) -> dict[str, list[str] | None]:
         """Return the views of the test split to predict: name -> inputs, None for a model without named inputs."""
-        inputs = model.inputs if isinstance(model, Classifier) else None
+        inputs = model.inputs if isinstance(model, Classifier | Linear) else None
         return choose_views(inputs, self.evaluation.classifier.input_ablations.get(model.dataset))
 
-    def seed_of(self, training: Optimisation) -> int:
-        """Return the seed of a training: its own, or that of the pipeline."""
-        return choose_seed(self.seed, training.seed)
+    def seed_of(self, training: Optimisation | Linear) -> int:
+        """Return the seed of a training: its own, or that of the pipeline; a linear model draws nothing at random."""
+        return choose_seed(self.seed, None if isinstance(training, Linear) else training.seed)
