@@ -1,6 +1,7 @@
 """Logistic regression over TF-IDF and sentence embeddings: fitting, the fitted model, and its folder."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,24 @@ def embed_texts(encoder: Any, texts: list[str], batch_size: int) -> Floats:
     return embed(encoder, texts, batch_size).astype(np.float64)
 
 
+@dataclass(frozen=True, slots=True)
+class Extractor:
+    """What turns texts into features: a fitted TfidfVectorizer and a sentence encoder, None for a part without it."""
+
+    vectorizer: Any
+    encoder: Any
+
+    def features(self, part: str, texts: list[str], batch_size: int) -> Any:
+        """Return (texts, features) of part "tfidf" or "embeddings"; the encoder reads batch_size texts at a time."""
+        if part == "tfidf":
+            return self.vectorizer.transform(texts)
+        return embed_texts(self.encoder, texts, batch_size)
+
+    def only(self, parts: Collection[str]) -> "Extractor":
+        """Return what is needed for some parts."""
+        return Extractor(self.vectorizer if "tfidf" in parts else None, self.encoder if "embeddings" in parts else None)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinearModel:
     """A fitted model: the mean of the probabilities of one regression per kind of features.
@@ -113,41 +132,36 @@ class LinearModel:
     Attributes:
         labels: Names of the classes.
         regressions: "tfidf", "embeddings" or both -> its regression.
-        vectorizer: Fitted vectorizer, None without "tfidf".
-        encoder: Sentence encoder, None without "embeddings".
+        extractor: Makes the features of these regressions.
     """
 
     labels: list[str]
     regressions: dict[str, Regression]
-    vectorizer: Any
-    encoder: Any
+    extractor: Extractor
 
     def predict(self, texts: list[str], batch_size: int) -> Floats:
         """Return probabilities (texts, classes); the encoder reads batch_size texts at a time."""
-        parts = []
-        for name, regression in self.regressions.items():
-            is_sparse = name == "tfidf"
-            features = self.vectorizer.transform(texts) if is_sparse else embed_texts(self.encoder, texts, batch_size)
-            parts.append(regression.predict(features))
-        mean: Floats = np.mean(parts, axis=0)
+        parts = {part: self.extractor.features(part, texts, batch_size) for part in self.regressions}
+        mean: Floats = np.mean([self.regressions[part].predict(features) for part, features in parts.items()], axis=0)
         return mean
 
     def is_cut(self, text: str) -> bool:
         """Return whether the encoder reads only the beginning of a text; TF-IDF reads all of it."""
-        return self.encoder is not None and count_truncated(self.encoder, [text]) == 1
+        encoder = self.extractor.encoder
+        return encoder is not None and count_truncated(encoder, [text]) == 1
 
     def save(self, folder: str) -> None:
         """Write the model into a folder that `load_linear` reads."""
-        root = Path(folder)
+        root, vectorizer, encoder = Path(folder), self.extractor.vectorizer, self.extractor.encoder
         tensors = {}
         for name, regression in self.regressions.items():
             tensors |= {f"{name}.weights": regression.weights, f"{name}.intercepts": regression.intercepts}
-        if self.vectorizer is not None:
-            tensors["tfidf.idf"] = self.vectorizer.idf_
-            terms = list(self.vectorizer.get_feature_names_out())
+        if vectorizer is not None:
+            tensors["tfidf.idf"] = vectorizer.idf_
+            terms = list(vectorizer.get_feature_names_out())
             write_text(json.dumps(terms, ensure_ascii=False, indent=0) + "\n", root / VOCABULARY)
-        if self.encoder is not None:
-            self.encoder.save_pretrained(str(root / ENCODER), create_model_card=False)
+        if encoder is not None:
+            encoder.save_pretrained(str(root / ENCODER), create_model_card=False)
         save_file(tensors, root / WEIGHTS)
         config = {"model_type": "papertrail-linear", "features": list(self.regressions), "labels": self.labels}
         write_json(config, root / CONFIG)
@@ -177,6 +191,5 @@ def load_linear(folder: Path, max_tokens: int, device: str) -> LinearModel:
         regressions={
             name: Regression(tensors[f"{name}.weights"], tensors[f"{name}.intercepts"]) for name in config["features"]
         },
-        vectorizer=vectorizer,
-        encoder=encoder,
+        extractor=Extractor(vectorizer, encoder),
     )

@@ -19,15 +19,15 @@ from papertrail.models.encoding import check_columns
 from papertrail.models.heads import Head, join_inputs, load_head
 from papertrail.models.linear import (
     PARTS,
+    Extractor,
     Floats,
     LinearModel,
     Regression,
-    embed_texts,
     fit_regression,
     fit_vectorizer,
     to_logits,
 )
-from papertrail.models.sentence_encoder import count_truncated, load_encoder
+from papertrail.models.sentence_encoder import load_encoder
 from papertrail.train.checkpoints import Settings
 from papertrail.train.kinds import Trained, with_base_model
 
@@ -80,36 +80,46 @@ def fit(model: Linear, names: list[str], splits: Mapping[str, list[Row]], device
         ParamsError: max_tokens exceeds the positions of the encoder.
     """
     texts = {split: [join_inputs(row, model.inputs, frozenset()) for row in splits[split]] for split in SPLITS}
-    needed = {part for features in model.features for part in PARTS[features]}
-    vectorizer = fit_vectorizer(texts["train"]) if "tfidf" in needed else None
-    encoder = load_encoder(Path(model.base_model), model.max_tokens, device_name) if "embeddings" in needed else None
-    extract = {
-        "tfidf": lambda split: vectorizer.transform(texts[split]),
-        "embeddings": lambda split: embed_texts(encoder, texts[split], model.batch_size),
-    }
     score = Scorer(load_head(model.head), splits["validation"], names)
-    tried = {
-        part: fit_penalties(part, {split: extract[part](split) for split in SPLITS}, splits["train"], model, score)
-        for part in sorted(needed, reverse=True)
-    }
+    extractor = fit_extractor(model, texts["train"], device_name)
+    tried = {}
+    for part in _parts_of(model):
+        features = {split: extractor.features(part, texts[split], model.batch_size) for split in SPLITS}
+        tried[part] = fit_penalties(part, features, splits["train"], model, score)
     best_parts = {part: max(found, key=lambda candidate: candidate.score) for part, found in tried.items()}
     candidates = {f: join([best_parts[part] for part in PARTS[f]], score) for f in model.features}
     chosen = max(candidates, key=lambda features: candidates[features].score)
-    network = LinearModel(
-        labels=names,
-        regressions=candidates[chosen].regressions,
-        vectorizer=vectorizer if "tfidf" in PARTS[chosen] else None,
-        encoder=encoder if "embeddings" in PARTS[chosen] else None,
-    )
+    best = candidates[chosen]
+    network = LinearModel(labels=names, regressions=best.regressions, extractor=extractor.only(PARTS[chosen]))
+    scores: dict[str, Any] = {p: {f"{c.penalties[p]:g}": c.score for c in found} for p, found in tried.items()}
+    scores |= {"both": candidates["both"].score} if "both" in candidates else {}
     metrics = {
-        "validation_score": candidates[chosen].score,
+        "validation_score": best.score,
         "features": chosen,
-        "penalties": candidates[chosen].penalties,
-        "candidates": {part: {f"{c.penalties[part]:g}": c.score for c in found} for part, found in tried.items()}
-        | ({"both": candidates["both"].score} if "both" in candidates else {}),
-        **{f"{split}_examples_cut": _count_cut(network, texts[split]) for split in SPLITS},
+        "penalties": best.penalties,
+        "candidates": scores,
+        **{f"{split}_examples_cut": sum(map(network.is_cut, texts[split])) for split in SPLITS},
     }
     return Trained(network=network, tokenizer=None, history=[], metrics=metrics, savers=(network.save,))
+
+
+def _parts_of(model: Linear) -> list[str]:
+    """Return the parts that any candidate needs, in the order of params.yaml."""
+    return list(dict.fromkeys(part for features in model.features for part in PARTS[features]))
+
+
+def fit_extractor(model: Linear, texts: list[str], device_name: str) -> Extractor:
+    """Fit TF-IDF on training texts and load the base model, each if a candidate needs it.
+
+    Raises:
+        DataError: No text has a word.
+        ParamsError: max_tokens exceeds the positions of the encoder.
+    """
+    parts = _parts_of(model)
+    return Extractor(
+        fit_vectorizer(texts) if "tfidf" in parts else None,
+        load_encoder(Path(model.base_model), model.max_tokens, device_name) if "embeddings" in parts else None,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +163,3 @@ def join(parts: list[Candidate], score: Scorer) -> Candidate:
     regressions = {name: value for part in parts for name, value in part.regressions.items()}
     penalties = {name: value for part in parts for name, value in part.penalties.items()}
     return Candidate(regressions, penalties, mean, score(mean))
-
-
-def _count_cut(network: LinearModel, texts: list[str]) -> int:
-    return 0 if network.encoder is None else count_truncated(network.encoder, texts)

@@ -435,5 +435,5 @@ def test_a_kind_is_required_and_known(tmp_path: Path) -> None:
         "models.ner-base.kind: missing; it selects the other keys of this block",
     ]
     (line,) = problems(tmp_path, put("models.ner-base.kind", "tagger"))
-    assert line.startswith("models.ner-base.kind: expected one of 'classifier', 'retriever', 'summarizer'")
+    assert line.startswith("models.ner-base.kind: expected one of 'classifier', 'linear', 'retriever', 'summarizer'")
     assert line.endswith('(got "tagger")')

@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 from papertrail.core.errors import DataError
 from papertrail.models.linear import (
+    Extractor,
     LinearModel,
     embed_texts,
     fit_regression,
@@ -72,8 +73,7 @@ def test_a_saved_model_predicts_the_same(features: list[str], encoder_folder: Pa
     model = LinearModel(
         labels=["a", "b", "c"],
         regressions={part: fit_regression(inputs[part], LABELS, 3, 10.0, balanced=False) for part in features},
-        vectorizer=vectorizer if "tfidf" in features else None,
-        encoder=encoder if "embeddings" in features else None,
+        extractor=Extractor(vectorizer, encoder).only(features),
     )
     model.save(str(tmp_path))
     loaded = load_linear(tmp_path, 8, "cpu")
@@ -90,6 +90,6 @@ def test_a_saved_model_predicts_the_same(features: list[str], encoder_folder: Pa
 
 def test_only_the_encoder_cuts_a_text(encoder_folder: Path) -> None:
     long = "tree " * 20
-    plain = LinearModel(labels=[], regressions={}, vectorizer=None, encoder=None)
-    cutting = LinearModel(labels=[], regressions={}, vectorizer=None, encoder=load_encoder(encoder_folder, 8, "cpu"))
+    extractors = (Extractor(None, None), Extractor(None, load_encoder(encoder_folder, 8, "cpu")))
+    plain, cutting = (LinearModel(labels=[], regressions={}, extractor=extractor) for extractor in extractors)
     assert [plain.is_cut(long), cutting.is_cut(long), cutting.is_cut("tree")] == [False, True, False]
