@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from papertrail.core.params import Classifier, Linear
+from papertrail.core.params import Classifier, Linear, Runtime
 from papertrail.core.records import Row
 from papertrail.core.runtime import device
 from papertrail.models.heads import join_inputs
@@ -71,7 +70,7 @@ class FrozenBaseline:
     """
 
     def __init__(
-        self, model: Classifier | Linear, train: list[Row], classes: int, runtime: Any, batch_size: int
+        self, model: Classifier | Linear, train: list[Row], classes: int, runtime: Runtime, batch_size: int
     ) -> None:
         self.model = model
         self.batch_size = batch_size

@@ -121,7 +121,8 @@ def _check_corpora(params: Params, tasks: Mapping[str, Task]) -> Iterator[str]:
 def _check_base_models(params: Params) -> Iterator[str]:
     """Yield a line per base model that is no source and no model of the pipeline."""
     folders = [f"data/raw/{name}" for name in params.sources]
-    folders += [f"models/{name}" for name in (PRETRAINED, *params.models)]
+    trained = [name for name, model in params.models.items() if not isinstance(model, Linear)]
+    folders += [f"models/{name}" for name in (PRETRAINED, *trained)]
     trainings = {"pretraining": params.pretraining.base_model}
     trainings |= {f"models.{name}": model.base_model for name, model in params.models.items()}
     for place, folder in trainings.items():
