@@ -5,6 +5,7 @@ There are no random draws and no checkpoints: a training takes seconds.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def train(model: Linear, settings: Settings) -> Trained:
     return fit(model, names, {split: rows.to_list() for split, rows in data.items()}, device(settings.runtime))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
     """Regressions by part, with the validation probabilities (rows, classes) and score of their mean."""
 
@@ -62,12 +63,16 @@ class Candidate:
     probabilities: Floats
     score: float
 
+    @property
+    def name(self) -> str:
+        """Return its penalties, such as `10` or, TF-IDF first, `10 + 1`."""
+        return " + ".join(f"{penalty:g}" for penalty in self.penalties.values())
+
 
 def fit(model: Linear, names: list[str], splits: Mapping[str, list[Row]], device_name: str) -> Trained:
     """Fit every candidate on splits["train"]; keep the one with the best score on splits["validation"].
 
-    Of equal candidates the first in params.yaml is kept. "both" takes for each part the penalty that is best for that
-    part alone.
+    Of equal candidates the first in params.yaml is kept. "both" is tried with every penalty of each part.
 
     Args:
         model: Candidates and other settings.
@@ -86,18 +91,18 @@ def fit(model: Linear, names: list[str], splits: Mapping[str, list[Row]], device
     for part in _parts_of(model):
         features = {split: extractor.features(part, texts[split], model.batch_size) for split in SPLITS}
         tried[part] = fit_penalties(part, features, splits["train"], model, score)
-    best_parts = {part: max(found, key=lambda candidate: candidate.score) for part, found in tried.items()}
-    candidates = {f: join([best_parts[part] for part in PARTS[f]], score) for f in model.features}
-    chosen = max(candidates, key=lambda features: candidates[features].score)
-    best = candidates[chosen]
+    candidates = {
+        features: [join(parts, score) for parts in product(*(tried[part] for part in PARTS[features]))]
+        for features in model.features
+    }
+    best = max((found for group in candidates.values() for found in group), key=lambda found: found.score)
+    chosen = next(features for features, group in candidates.items() if best in group)
     network = LinearModel(labels=names, regressions=best.regressions, extractor=extractor.only(PARTS[chosen]))
-    scores: dict[str, Any] = {p: {f"{c.penalties[p]:g}": c.score for c in found} for p, found in tried.items()}
-    scores |= {"both": candidates["both"].score} if "both" in candidates else {}
     metrics = {
         "validation_score": best.score,
         "features": chosen,
         "penalties": best.penalties,
-        "candidates": scores,
+        "candidates": {f: {found.name: found.score for found in group} for f, group in candidates.items()},
         **{f"{split}_examples_cut": sum(map(network.is_cut, texts[split])) for split in SPLITS},
     }
     return Trained(network=network, tokenizer=None, history=[], metrics=metrics, savers=(network.save,))
@@ -157,7 +162,7 @@ def fit_penalties(
     return found
 
 
-def join(parts: list[Candidate], score: Scorer) -> Candidate:
+def join(parts: Sequence[Candidate], score: Scorer) -> Candidate:
     """Return the candidate whose probabilities are the mean of those of its parts."""
     mean = np.mean([part.probabilities for part in parts], axis=0)
     regressions = {name: value for part in parts for name, value in part.regressions.items()}
