@@ -28,7 +28,7 @@ def label_inputs(model: Model, inputs: list[Any]) -> list[Row]:
     Raises:
         DataError: An input is empty.
     """
-    settings: Classifier | Linear = model.settings_as(Classifier, Linear)
+    settings = model.settings_as(Classifier, Linear)
     column = "text" if "text" in settings.inputs else settings.inputs[0]
     rows = [dict(value) if isinstance(value, dict) else {column: value} for value in inputs]
     rows = [{**dict.fromkeys(settings.inputs, ""), **row, "label": 0} for row in rows]
@@ -37,8 +37,10 @@ def label_inputs(model: Model, inputs: list[Any]) -> list[Row]:
         if not names:
             columns = " and ".join(settings.inputs)
             raise DataError(f"input {number} of {len(rows)} is empty; {model.name} reads {columns}")
-    predict = _predict_linear if isinstance(settings, Linear) else _predict
-    logits, cut = predict(model, settings, rows)
+    if isinstance(settings, Linear):
+        logits, cut = _predict_linear(model, settings, rows)
+    else:
+        logits, cut = _predict(model, settings, rows)
     return [_decide(model, *values) for values in zip(shown, logits, cut, strict=True)]
 
 

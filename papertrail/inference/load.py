@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from papertrail.core.errors import DataError, ParamsError
 from papertrail.core.params import Classifier, Linear, Params, Retriever, Runtime, Summarizer, choose
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from papertrail.models.index import Loaded
 
 VALIDATION = {"validation_score": 1, "validation_ndcg@10": 1, "validation_loss": -1}  # -1: lower is better
-Settings = TypeVar("Settings", bound=Classifier | Linear | Retriever | Summarizer)
+Settings = TypeVar("Settings", Classifier, Linear, Retriever, Summarizer)
+Other = TypeVar("Other", Classifier, Linear, Retriever, Summarizer)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,11 @@ class Model:
     reason: str
     revision: str | None
 
-    def settings_as(self, *kinds: type[Settings]) -> Settings:
+    @overload
+    def settings_as(self, kind: type[Settings], /) -> Settings: ...
+    @overload
+    def settings_as(self, kind: type[Settings], other: type[Other], /) -> Settings | Other: ...
+    def settings_as(self, *kinds: type[Any]) -> Any:
         """Return the settings of a model of one of some kinds.
 
         Raises:

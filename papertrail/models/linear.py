@@ -153,7 +153,7 @@ class LinearModel:
     def save(self, folder: str) -> None:
         """Write the model into a folder that `load_linear` reads."""
         root, vectorizer, encoder = Path(folder), self.extractor.vectorizer, self.extractor.encoder
-        tensors = {}
+        tensors: dict[str, Floats] = {}
         for name, regression in self.regressions.items():
             tensors |= {f"{name}.weights": regression.weights, f"{name}.intercepts": regression.intercepts}
         if vectorizer is not None:

@@ -110,7 +110,8 @@ def list_cards(params: Params) -> Iterator[Card]:
 
 
 def _describe_model(name: str, model: Model, params: Params) -> Card:
-    tag, library = HUB.get(model.kind) or HUB.get(getattr(model, "head", ""), (None, "transformers"))
+    known = [HUB[name] for name in (model.kind, getattr(model, "head", "")) if name in HUB]
+    tag, library = known[0] if known else (None, "transformers")
     views = read_metrics(Path("metrics/evaluate", f"{name}.json"))
     return Card(
         name=name,
