@@ -159,12 +159,13 @@ def encoder_operations(runtime: Runtime, folder: Path) -> Operations:
         ),
         "embedding": lambda: embed(load_encoder(small, 32, "cpu"), [row["text"] for row in test], batch_size=8),
         "evaluation with TF-IDF baseline": lambda: _evaluate(
-            small, {"train": train, "validation": validation, "test": test}
+            runtime, small, {"train": train, "validation": validation, "test": test}
         ),
     }
 
 
-def _evaluate(encoder: Path, rows: dict[str, Any]) -> Any:
+def _evaluate(runtime: Runtime, encoder: Path, rows: dict[str, Any]) -> Any:
+    from papertrail.evaluate.baselines import FrozenBaseline
     from papertrail.evaluate.classifier import score_view
     from papertrail.evaluate.views import View
     from papertrail.models.batching import predict_logits
@@ -177,6 +178,7 @@ def _evaluate(encoder: Path, rows: dict[str, Any]) -> Any:
     head, tokenizer = load_head(model.head), load_tokenizer(encoder, model.max_tokens)
     items, _ = encode_rows(head, rows["test"], tokenizer, model)
     logits = predict_logits(build_model(head, PURPOSES, model), items, head.build_collator(tokenizer), 8)
+    frozen = FrozenBaseline(model, rows["train"], len(PURPOSES), runtime, batch_size=8)
     view = View(
         model=model,
         class_names=PURPOSES,
@@ -184,6 +186,7 @@ def _evaluate(encoder: Path, rows: dict[str, Any]) -> Any:
         **rows,
         validation_predictions=[],
         test_predictions=head.decode(rows["test"], items, logits, PURPOSES),
+        frozen={"test": frozen.predict(rows["test"], frozenset())},
         seed=1,
         evaluation=make_evaluation(),
     )

@@ -1,15 +1,19 @@
 """Baselines of classification. All are deterministic functions of their arguments."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
+from numpy.typing import ArrayLike
 
-from papertrail.core.errors import DataError
+from papertrail.core.params import Classifier, Linear, Runtime
+from papertrail.core.records import Row
+from papertrail.core.runtime import device
+from papertrail.models.heads import join_inputs
+from papertrail.models.linear import Floats, class_numbers, embed_texts, fit_regression, fit_vectorizer
+from papertrail.models.sentence_encoder import load_encoder
 
-Floats = NDArray[np.float64]
+PENALTY = 10.0  # C of all baselines; it is not tuned
 
 
 def majority(train_labels: ArrayLike, classes: int, n: int) -> Floats:
@@ -21,7 +25,7 @@ def majority(train_labels: ArrayLike, classes: int, n: int) -> Floats:
     Raises:
         DataError: There is no training label, or one is not in 0..classes - 1.
     """
-    labels = _class_numbers(train_labels, classes)
+    labels = class_numbers(train_labels, classes)
     return np.tile(np.bincount(labels, minlength=classes) / len(labels), (n, 1))
 
 
@@ -33,10 +37,7 @@ def tfidf_logistic(
     *,
     balanced: bool,
 ) -> Floats:
-    """Classify by multinomial logistic regression over TF-IDF of words and word pairs.
-
-    Term weights are (1 + ln tf) * (ln((1 + m) / (1 + df)) + 1), rows have length 1; the L2 penalty is C = 10. The
-    solver, L-BFGS, draws no random numbers.
+    """Classify by multinomial logistic regression over TF-IDF of words and word pairs, with C = 10.
 
     Args:
         train_texts: (m,) texts.
@@ -51,23 +52,37 @@ def tfidf_logistic(
     Raises:
         DataError: There is no training example, a label is not in 0..classes - 1, or no training text has a word.
     """
-    labels = _class_numbers(train_labels, classes)
-    vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
-    if not any(map(vectorizer.build_analyzer(), train_texts)):
-        raise DataError(f"none of {len(train_texts)} training texts has a word; check the input columns")
-    present = np.unique(labels)
-    if len(present) == 1:  # LogisticRegression requires two
-        return majority(labels, classes, len(texts))
-    model = LogisticRegression(C=10, max_iter=1000, class_weight="balanced" if balanced else None)
-    model.fit(vectorizer.fit_transform(train_texts), labels)
-    probabilities = np.zeros((len(texts), classes))
-    if len(texts):
-        probabilities[:, present] = model.predict_proba(vectorizer.transform(texts))
-    return probabilities
+    labels = class_numbers(train_labels, classes)
+    vectorizer = fit_vectorizer(list(train_texts))
+    regression = fit_regression(vectorizer.transform(train_texts), labels, classes, PENALTY, balanced=balanced)
+    return regression.predict(vectorizer.transform(texts)) if len(texts) else np.zeros((0, classes))
 
 
-def _class_numbers(labels: ArrayLike, classes: int) -> NDArray[np.int64]:
-    numbers = np.asarray(labels)
-    if not numbers.size or not np.isin(numbers, np.arange(classes)).all():
-        raise DataError(f"training labels: {np.unique(numbers)}; expected at least one, all in 0..{classes - 1}")
-    return numbers.astype(np.int64)
+class FrozenBaseline:
+    """The base model of a classifier without fine-tuning, and logistic regression over its mean-pooled vectors.
+
+    Args:
+        model: Base model, inputs and class weights.
+        train: Training rows.
+        classes: Number of classes.
+        runtime: Decides the device.
+        batch_size: Texts of similar length that are embedded at a time.
+    """
+
+    def __init__(
+        self, model: Classifier | Linear, train: list[Row], classes: int, runtime: Runtime, batch_size: int
+    ) -> None:
+        self.model = model
+        self.batch_size = batch_size
+        self.encoder = load_encoder(Path(model.base_model), model.max_tokens, device(runtime))
+        labels, balanced = [row["label"] for row in train], model.class_weights == "balanced"
+        self.regression = fit_regression(self._embed(train, frozenset()), labels, classes, PENALTY, balanced=balanced)
+
+    def predict(self, rows: list[Row], left_out: frozenset[str]) -> Floats:
+        """Return probabilities (rows, classes); some inputs can be left out."""
+        return self.regression.predict(self._embed(rows, left_out))
+
+    def _embed(self, rows: list[Row], left_out: frozenset[str]) -> Floats:
+        return embed_texts(
+            self.encoder, [join_inputs(row, self.model.inputs, left_out) for row in rows], self.batch_size
+        )

@@ -1,4 +1,4 @@
-"""Scores of three or more classes, with two baselines: TF-IDF with logistic regression, and the majority class."""
+"""Scores of three or more classes, beside baselines: TF-IDF, the frozen base model and the majority class."""
 
 from papertrail.core.records import Row
 from papertrail.evaluate.baselines import majority
@@ -24,6 +24,7 @@ def score_classes(view: View) -> ScoredView:
     systems = {
         "model": probabilities,
         "tfidf": tfidf_probabilities(view, view.test),
+        "frozen": view.frozen["test"],
         "majority": majority(labels_of(view.train), len(view.class_names), len(labels)),
     }
     bins = view.evaluation.classifier.calibration_bins

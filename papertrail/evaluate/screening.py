@@ -1,4 +1,4 @@
-"""Scores of binary classifiers: ranking by class 1 and decisions at a threshold, beside TF-IDF and all positive."""
+"""Scores of binary classifiers: ranking by class 1 and decisions at a threshold, beside baselines."""
 
 from typing import Any
 
@@ -28,6 +28,7 @@ def score_screening(view: View) -> ScoredView:
     systems = {  # probabilities on validation and on test
         "model": (probabilities_of(view.validation_predictions), probabilities_of(view.test_predictions)),
         "tfidf": (tfidf_probabilities(view, view.validation), tfidf_probabilities(view, view.test)),
+        "frozen": (view.frozen["validation"], view.frozen["test"]),
         "everything": tuple(majority(train, classes, n) for n in (len(validation_labels), len(labels))),
     }
     scores: dict[str, dict[str, Any]] = {}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from papertrail.core.params import Classifier, Evaluation
+from papertrail.core.params import Classifier, Evaluation, Linear
 from papertrail.core.records import Row
 from papertrail.evaluate.baselines import tfidf_logistic
 from papertrail.evaluate.results import Table
@@ -24,17 +24,19 @@ class View:
     """The rows of a data set and the predictions of a classifier; predictions are in the order of the rows.
 
     Attributes:
-        model: The classifier.
+        model: The classifier, or a linear model.
         class_names: Meaning of its outputs.
         inputs: The inputs that it reads in this view.
         train, validation, test: Prepared rows.
         validation_predictions: Empty unless a threshold or a temperature is fitted on them.
         test_predictions: As the head of the model decodes them.
+        frozen: Split -> probabilities (rows, classes) by the frozen base model and logistic regression, for head
+            sequence_classification; of "validation" only if there are validation predictions.
         seed: Seed of the pipeline.
         evaluation: Settings of params.yaml.
     """
 
-    model: Classifier
+    model: Classifier | Linear
     class_names: list[str]
     inputs: list[str]
     train: list[Row]
@@ -42,6 +44,7 @@ class View:
     test: list[Row]
     validation_predictions: list[Row]
     test_predictions: list[Row]
+    frozen: dict[str, Floats]
     seed: int
     evaluation: Evaluation
 

@@ -14,6 +14,7 @@ from papertrail.core.params import (
     PARAMS,
     Classifier,
     Extractor,
+    Linear,
     Model,
     Params,
     Retriever,
@@ -84,11 +85,13 @@ def _check_model(place: str, model: Model, task: Task | None, settings: Any) -> 
         return
     if isinstance(model, Retriever) and task.collection_features is None:
         yield f"{place}.dataset: data set '{model.dataset}' of task {model.task} has no documents to search"
-    elif isinstance(model, Classifier | Retriever):
+    elif isinstance(model, Classifier | Linear | Retriever):
         features = task.collection_features if isinstance(model, Retriever) else task.features
         columns = list(features(settings)) if features else []
         for column in model.inputs:
             yield from _unknown(f"{place}.inputs", f"column of {model.dataset}", column, columns)
+        if isinstance(model, Linear) and "label" not in columns:
+            yield f"{place}.dataset: data set '{model.dataset}' of task {model.task} has no column 'label' to predict"
     elif isinstance(model, Summarizer | Extractor):
         columns = list(task.features(settings))
         for column in SUMMARY_COLUMNS:
@@ -119,7 +122,8 @@ def _check_corpora(params: Params, tasks: Mapping[str, Task]) -> Iterator[str]:
 def _check_base_models(params: Params) -> Iterator[str]:
     """Yield a line per base model that is no source and no model of the pipeline."""
     folders = [f"data/raw/{name}" for name in params.sources]
-    folders += [f"models/{name}" for name in (PRETRAINED, *params.models)]
+    trained = [name for name, model in params.models.items() if not isinstance(model, Linear)]
+    folders += [f"models/{name}" for name in (PRETRAINED, *trained)]
     trainings = {"pretraining": params.pretraining.base_model}
     trainings |= {f"models.{name}": model.base_model for name, model in params.models.items()}
     for place, folder in trainings.items():

@@ -6,12 +6,13 @@ import numpy as np
 from scipy.special import softmax
 
 from papertrail.core.errors import DataError
-from papertrail.core.params import Classifier
+from papertrail.core.params import Classifier, Linear
 from papertrail.core.records import Row
 from papertrail.inference.load import Model
 from papertrail.models.batching import predict_logits
 from papertrail.models.encoding import encode_rows
-from papertrail.models.heads import load_head
+from papertrail.models.heads import join_inputs, load_head
+from papertrail.models.linear import to_logits
 
 
 def label_inputs(model: Model, inputs: list[Any]) -> list[Row]:
@@ -27,7 +28,7 @@ def label_inputs(model: Model, inputs: list[Any]) -> list[Row]:
     Raises:
         DataError: An input is empty.
     """
-    settings = model.settings_as(Classifier)
+    settings = model.settings_as(Classifier, Linear)
     column = "text" if "text" in settings.inputs else settings.inputs[0]
     rows = [dict(value) if isinstance(value, dict) else {column: value} for value in inputs]
     rows = [{**dict.fromkeys(settings.inputs, ""), **row, "label": 0} for row in rows]
@@ -36,7 +37,10 @@ def label_inputs(model: Model, inputs: list[Any]) -> list[Row]:
         if not names:
             columns = " and ".join(settings.inputs)
             raise DataError(f"input {number} of {len(rows)} is empty; {model.name} reads {columns}")
-    logits, cut = _predict(model, settings, rows)
+    if isinstance(settings, Linear):
+        logits, cut = _predict_linear(model, settings, rows)
+    else:
+        logits, cut = _predict(model, settings, rows)
     return [_decide(model, *values) for values in zip(shown, logits, cut, strict=True)]
 
 
@@ -47,6 +51,13 @@ def _predict(model: Model, settings: Classifier, rows: list[Row]) -> tuple[list[
     items = [item for row_items, _ in encoded for item in row_items]
     collate, batch_size = head.build_collator(model.tokenizer), model.params.evaluation.classifier.batch_size
     return predict_logits(model.network, items, collate, batch_size), [bool(cut) for _, cut in encoded]
+
+
+def _predict_linear(model: Model, settings: Linear, rows: list[Row]) -> tuple[list[Any], list[bool]]:
+    """Return the same for a linear model, whose logits are logarithms of probabilities."""
+    texts = [join_inputs(row, settings.inputs, frozenset()) for row in rows]
+    probabilities = model.network.predict(texts, model.params.evaluation.linear.batch_size)
+    return list(to_logits(probabilities)), [model.network.is_cut(text) for text in texts]
 
 
 def _decide(model: Model, shown: list[str], logits: Any, cut: bool) -> Row:

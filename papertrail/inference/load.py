@@ -9,10 +9,11 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from papertrail.core.errors import DataError, ParamsError
-from papertrail.core.params import Classifier, Extractor, Params, Retriever, Runtime, Summarizer, choose
+from papertrail.core.params import Classifier, Extractor, Linear, Params, Retriever, Runtime, Summarizer, choose
+from papertrail.core.params import Model as ModelParams
 from papertrail.core.runtime import configure, device, start, to_inference
 from papertrail.data.task import load_task
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 VALIDATION = {"validation_score": 1, "validation_ndcg@10": 1, "validation_loss": -1}  # -1: lower is better
 MARKS = ("config.json", "extractor.json")  # a folder of a model has one of them
-Settings = TypeVar("Settings", Classifier, Retriever, Summarizer, Extractor)
+Settings = TypeVar("Settings")
+Other = TypeVar("Other")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +34,9 @@ class Model:
         name: Its name in params.yaml.
         settings: Its block in params.yaml.
         params: The parameters it was trained with.
-        network: The network in evaluation mode on its device; for a retriever a SentenceTransformer,
-            for an extractor a SentenceExtractor.
-        tokenizer: Its tokenizer.
+        network: The network in evaluation mode on its device; for a retriever a SentenceTransformer, for a linear model
+            a LinearModel, for an extractor a SentenceExtractor.
+        tokenizer: Its tokenizer, None for a linear model.
         labels: Names of its outputs; empty without classes.
         index: The collection that a retriever searches; None for other kinds.
         metrics: View -> metrics on the test split, from metrics/evaluate/<name>.json; {} without that file.
@@ -43,7 +45,7 @@ class Model:
     """
 
     name: str
-    settings: Classifier | Retriever | Summarizer | Extractor
+    settings: ModelParams
     params: Params
     network: Any
     tokenizer: Any
@@ -53,23 +55,26 @@ class Model:
     reason: str
     revision: str | None
 
-    def settings_as(self, kind: type[Settings]) -> Settings:
-        """Return the settings of a model of a kind.
+    @overload
+    def settings_as(self, kind: type[Settings], /) -> Settings: ...
+    @overload
+    def settings_as(self, kind: type[Settings], other: type[Other], /) -> Settings | Other: ...
+    def settings_as(self, *kinds: type[Any]) -> Any:
+        """Return the settings of a model of one of some kinds.
 
         Raises:
             ParamsError: The model is of another kind.
         """
-        if not isinstance(self.settings, kind):
-            wanted = kind.__name__.lower()
-            raise ParamsError(
-                f"params.yaml: models.{self.name}.kind: {self.settings.kind}, but only a {wanted} can answer"
-            )
-        return self.settings
+        for kind in kinds:
+            if isinstance(self.settings, kind):
+                return self.settings
+        wanted = " or ".join(kind.__name__.lower() for kind in kinds)
+        raise ParamsError(f"params.yaml: models.{self.name}.kind: {self.settings.kind}, but only a {wanted} can answer")
 
     def view_metrics(self, inputs: list[str]) -> dict[str, Any]:
         """Return the test metrics of the view with these inputs, else of that with all inputs; {} without either."""
         views = {name: set(shown) for name, shown in self.params.inputs_by_view(self.settings).items() if shown}
-        wanted = [set(inputs), set(self.settings_as(Classifier).inputs)]
+        wanted = [set(inputs), set(self.settings_as(Classifier, Linear).inputs)]
         names = [name for shown in wanted for name, own in views.items() if own == shown]
         found: dict[str, Any] = self.metrics.get((names or ["test"])[0], {})
         return found
@@ -104,14 +109,13 @@ def load(params: Params, task: str, name: str | None, root: Path = Path(), revis
     configure(params.runtime)
     start(params.runtime, params.seed)
     network, tokenizer = _load_network(choice.name, settings, params.runtime, folder)
-    labels = network.config.id2label if isinstance(settings, Classifier) else {}
     return Model(
         name=choice.name,
         settings=settings,
         params=params,
-        network=network.eval(),
+        network=network,
         tokenizer=tokenizer,
-        labels=[labels[number] for number in range(len(labels))],
+        labels=_labels_of(network, settings),
         index=_load_index(root / "data/index" / choice.index, folder) if choice.index else None,
         metrics=read_metrics(root / "metrics/evaluate" / f"{choice.name}.json"),
         reason=choice.reason,
@@ -134,7 +138,16 @@ def _load_network(name: str, settings: Any, runtime: Runtime, folder: Path) -> t
             f"{folder}: cannot be loaded ({' '.join(str(error).split())}); `dvc checkout --force {folder}` restores "
             f"it, `dvc repro finetune@{name}` trains it again"
         ) from None
-    return to_inference(network, runtime), tokenizer
+    if isinstance(settings, Linear):
+        return network, tokenizer
+    return to_inference(network, runtime).eval(), tokenizer
+
+
+def _labels_of(network: Any, settings: Any) -> list[str]:
+    if isinstance(settings, Linear):
+        return list(network.labels)
+    names = network.config.id2label if isinstance(settings, Classifier) else {}
+    return [names[number] for number in range(len(names))]
 
 
 def _load_classifier(settings: Classifier, runtime: Runtime, folder: Path) -> tuple[Any, Any]:
@@ -144,6 +157,12 @@ def _load_classifier(settings: Classifier, runtime: Runtime, folder: Path) -> tu
 
     network = make_portable(load_head(settings.head).AUTO_MODEL.from_pretrained(folder, local_files_only=True))
     return network, load_tokenizer(folder, settings.max_tokens)
+
+
+def _load_linear(settings: Linear, runtime: Runtime, folder: Path) -> tuple[Any, Any]:
+    from papertrail.models.linear import load_linear
+
+    return load_linear(folder, settings.max_tokens, device(runtime)), None
 
 
 def _load_retriever(settings: Retriever, runtime: Runtime, folder: Path) -> tuple[Any, Any]:
@@ -168,6 +187,7 @@ def _load_extractor(settings: Extractor, runtime: Runtime, folder: Path) -> tupl
 
 LOADERS: dict[str, Callable[[Any, Runtime, Path], tuple[Any, Any]]] = {
     "classifier": _load_classifier,
+    "linear": _load_linear,
     "retriever": _load_retriever,
     "summarizer": _load_summarizer,
     "extractor": _load_extractor,

@@ -7,7 +7,7 @@ from typing import Any, cast
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from papertrail.core.errors import DataError
-from papertrail.core.params import Classifier
+from papertrail.core.params import Classifier, Linear
 from papertrail.core.records import Row
 from papertrail.models.batching import Item
 from papertrail.models.heads import Head
@@ -61,15 +61,16 @@ class EncodedRows(Sequence[Item]):
         return item
 
 
-def check_columns(head: Head, model: Classifier, columns: list[str]) -> None:
+def check_columns(head: Head, model: Classifier | Linear, columns: list[str]) -> None:
     """Check that a data set has every column that its model needs.
 
     Raises:
         DataError: The data set lacks a column that the head, an input or class weights need.
     """
+    dropped = model.input_dropout if isinstance(model, Classifier) else {}
     weighted = ["label"] if model.class_weights == "balanced" else []
-    needed = [*head.COLUMNS, *model.inputs, *model.input_dropout, *weighted]
-    missing = [name for name in needed if name not in columns]
+    needed = [*head.COLUMNS, *model.inputs, *dropped, *weighted]
+    missing = [column for column in needed if column not in columns]
     if missing:
         raise DataError(
             f"data set {model.dataset} has no column '{missing[0]}' for head {model.head} with inputs {model.inputs} "

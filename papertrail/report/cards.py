@@ -23,6 +23,7 @@ HUB = {  # head of a classifier, or kind of another model -> its pipeline tag an
     "token_classification": ("token-classification", "transformers"),
     "sequence_classification": ("text-classification", "transformers"),
     "pair_classification": ("text-ranking", "transformers"),
+    "linear": ("text-classification", "papertrail"),
     "retriever": ("sentence-similarity", "sentence-transformers"),
     "summarizer": ("summarization", "transformers"),
     "extractor": ("summarization", "sentence-transformers"),
@@ -110,7 +111,8 @@ def list_cards(params: Params) -> Iterator[Card]:
 
 
 def _describe_model(name: str, model: Model, params: Params) -> Card:
-    tag, library = HUB.get(getattr(model, "head", model.kind), (None, "transformers"))
+    known = [HUB[name] for name in (model.kind, getattr(model, "head", "")) if name in HUB]
+    tag, library = known[0] if known else (None, "transformers")
     views = read_metrics(Path("metrics/evaluate", f"{name}.json"))
     return Card(
         name=name,

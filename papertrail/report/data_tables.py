@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from papertrail.core.params import Extractor, Params
+from papertrail.core.params import Optimisation, Params
 from papertrail.core.records import SPLITS
 from papertrail.data.task import label_origin_of
 from papertrail.report.names import ORIGINS
@@ -87,10 +87,10 @@ def pretraining_table() -> Table:
 
 
 def cost_table(params: Params) -> Table:
-    """Return a row per model that is trained in steps: its base model and the work, in steps instead of seconds."""
+    """Return a row per model that is trained in steps: its base model and the work of its training."""
     rows = []
     for name, model in params.models.items():
-        if isinstance(model, Extractor):
+        if not isinstance(model, Optimisation):
             continue
         numbers = read_metrics(Path("metrics/finetune", f"{name}.json"))
         batch = model.batch_size * model.gradient_accumulation

@@ -35,6 +35,7 @@ SYSTEMS = {  # tables show them in this order
     "memorised": "memorised mentions",
     "window": "word windows + logistic regression",
     "tfidf": "TF-IDF + logistic regression",
+    "frozen": "frozen base model + logistic regression",
     "bm25": "BM25",
     "lead": "first sentences",
     "lexrank": "LexRank",

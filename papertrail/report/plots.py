@@ -69,6 +69,7 @@ def draw_curve(models: Sequence[str], curve: Curve) -> Chart | None:
     """Return a chart with a line per model, None if no line has two points."""
     files = {model: PLOTS / curve.folder / f"{model}.csv" for model in models}
     lines = {model: charts.read_points(file, curve.x, curve.y) for model, file in files.items() if file.is_file()}
+    lines = {model: points for model, points in lines.items() if points}  # of a model trained without steps: none
     if all(len(points) < 2 for points in lines.values()):
         return None
     chart = charts.draw(curve.title, lines, curve.x, curve.y, curve.shares)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from papertrail.core.artifacts import new_folder, sha256_of, write_json
-from papertrail.core.params import Classifier, Model, Params
+from papertrail.core.params import Classifier, Linear, Model, Params
 
 FOLDER = Path("code")
 EXEMPT, DERIVED = "papertrail/core/params/", "papertrail/core/params/derived.py"
@@ -51,7 +51,7 @@ def stage_plugins(params: Params) -> dict[str, list[str]]:
 
 
 def _heads(model: Model) -> list[str]:
-    return [f"{HEADS}/{model.head}.py"] if isinstance(model, Classifier) else []
+    return [f"{HEADS}/{model.head}.py"] if isinstance(model, Classifier | Linear) else []
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from transformers.trainer import TRAINER_STATE_NAME
 
 from papertrail.core.artifacts import new_folder, sha256_of
 from papertrail.core.errors import DataError, report_full_disk
-from papertrail.core.params import Extractor, Optimisation, Params, Runtime
+from papertrail.core.params import Fitted, Optimisation, Params, Runtime
 from papertrail.train.trackers import tracker_callbacks
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class Settings:
     trackers: Sequence[TrainerCallback] = ()
 
 
-def resume_settings(name: str, training: Optimisation | Extractor, params: Params, files: Iterable[Path]) -> Settings:
+def resume_settings(name: str, training: Optimisation | Fitted, params: Params, files: Iterable[Path]) -> Settings:
     """Return the settings of a training, with the newest checkpoint of an interrupted run of the same configuration.
 
     Args:

@@ -9,7 +9,8 @@ def write_learning_curves(history: list[dict[str, float]], name: str, folder: Pa
     """Write training/<name>.csv per logged step and, if the training was evaluated, validation/<name>.csv per epoch.
 
     Column `value` of the latter is the metric that selects the checkpoint: the validation score, or the loss for
-    models without a score. With a score, column `loss` has the validation loss if it was computed.
+    models without a score. With a score, column `loss` has the validation loss if it was computed. Both tables of a
+    training without steps have no row.
 
     Args:
         history: Log entries of the Trainer.
@@ -29,8 +30,8 @@ def write_learning_curves(history: list[dict[str, float]], name: str, folder: Pa
         for entry in history
         if any(key in entry for key in measured)
     ]
-    if validation:
-        write_csv(validation, folder / "validation" / f"{name}.csv", ("epoch", *columns.values()))
+    if validation or not history:
+        write_csv(validation, folder / "validation" / f"{name}.csv", ("epoch", *(columns.values() or ["value"])))
 
 
 def _shorten(epoch: float) -> float:

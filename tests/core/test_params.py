@@ -313,6 +313,8 @@ def test_input_ablations_become_views(tmp_path: Path) -> None:
         ("both", ["title", "abstract"]),
         ("title", ["title"]),
     ]
+    linear = params.inputs_by_view(params.models["category-linear"])
+    assert linear == {"both": ["title", "abstract"], "title": ["title"]}
     assert params.inputs_by_view(params.models["ner-base"]) == {"test": ["tokens"]}
     assert params.inputs_by_view(params.models["search-base"]) == {"test": None}
 
@@ -348,6 +350,14 @@ ABLATIONS = "evaluation.classifier.input_ablations"
             {"title": 0.2},
             "models.interest-base.input_dropout: needs head sequence_classification with several inputs",
         ),
+        ("models.intent-linear.inputs", ["text", "label"], "models.intent-linear.inputs: 'label' is the label"),
+        ("models.intent-linear.epochs", 2, "models.intent-linear.epochs: unknown key"),
+        (
+            f"{ABLATIONS}.aclsum_interest",
+            {"title": ["title"]},
+            f"{ABLATIONS}.aclsum_interest: needs head sequence_classification with several inputs",
+        ),
+        ("seed_studies", {"intent-linear": [1, 2]}, "seed_studies.intent-linear: a linear model draws nothing"),
         ("models.linking-base.inputs", ["context"], "models.linking-base.inputs: expected a pair such as"),
         ("models.ner-base.inputs", ["tokens", "ner_tags"], "models.ner-base.inputs: 'ner_tags' is the label"),
         (f"{ABLATIONS}.aclsum_category", {"title": ["titel"]}, f"{ABLATIONS}.aclsum_category: 'titel' is not in"),
@@ -425,5 +435,5 @@ def test_a_kind_is_required_and_known(tmp_path: Path) -> None:
         "models.ner-base.kind: missing; it selects the other keys of this block",
     ]
     (line,) = problems(tmp_path, put("models.ner-base.kind", "tagger"))
-    assert line.startswith("models.ner-base.kind: expected one of 'classifier', 'retriever', 'summarizer'")
+    assert line.startswith("models.ner-base.kind: expected one of 'classifier', 'linear', 'retriever', 'summarizer'")
     assert line.endswith('(got "tagger")')

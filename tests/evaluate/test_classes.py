@@ -30,9 +30,10 @@ def test_scores_are_those_of_the_metrics() -> None:
     scored = score_rows(HEAD, rows, predictions, class_names=PURPOSES)
     scores = scored.systems.scores
     assert scored.systems.kind == "classes"
-    assert scores.keys() == {"model", "tfidf", "majority"}
+    assert scores.keys() == {"model", "tfidf", "frozen", "majority"}
     assert model_scores(scored) == classification_scores(LABELS, PROBABILITIES, PURPOSES, bins=5)
     assert scores["model"]["accuracy"] == 2 / 5
+    assert scores["frozen"]["accuracy"] == 2 / 5  # equal probabilities: the first class
     assert scores["majority"]["accuracy"] == 2 / 5  # training has 8 rows of each class, so the first one is predicted
     assert not needs_validation(HEAD, PURPOSES)
     check_plots(scored)

@@ -36,7 +36,7 @@ def test_decisions_are_at_the_threshold_of_the_validation_split() -> None:
         validation_predictions=validation_predictions,
     )
     assert scored.systems.kind == "screening"
-    assert scored.systems.scores.keys() == {"model", "tfidf", "everything"}
+    assert scored.systems.scores.keys() == {"model", "tfidf", "frozen", "everything"}
     model, everything = (scored.systems.scores[system] for system in ("model", "everything"))
     assert model["threshold"] == 0.25  # both positives of the validation split and no negative
     assert (model["precision"], model["recall"], model["accuracy"]) == (1 / 2, 1 / 2, 1 / 2)

@@ -89,6 +89,21 @@ def test_a_retriever_needs_documents(tmp_path: Path) -> None:
         check(load_params(file), file)
 
 
+def test_a_linear_model_needs_labels(tmp_path: Path) -> None:
+    def change(params: dict[str, Any]) -> None:
+        params["models"]["intent-linear"] |= {"task": "ner", "dataset": "aclsum_ner", "inputs": ["tokens"]}
+
+    file = write_params(tmp_path, change)
+    with pytest.raises(ParamsError, match=r"intent-linear\.dataset: data set 'aclsum_ner' of task ner has no column"):
+        check(load_params(file), file)
+
+
+def test_a_linear_model_is_no_base_model(tmp_path: Path) -> None:
+    file = write_params(tmp_path, put("models.ner-base.base_model", "models/intent-linear"))
+    with pytest.raises(ParamsError, match="unknown base model 'models/intent-linear'"):
+        check(load_params(file), file)
+
+
 def test_a_summarizer_needs_a_source_and_a_target(tmp_path: Path) -> None:
     def change(params: dict[str, Any]) -> None:
         params["models"]["summary-base"] |= {"task": "ner", "dataset": "aclsum_ner"}

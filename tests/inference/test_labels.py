@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ from papertrail.core.errors import DataError
 from papertrail.inference.labels import label_inputs
 from papertrail.inference.load import Model, load
 from papertrail.models.heads import join_inputs
+from papertrail.train.checkpoints import save_model
+from papertrail.train.linear import fit
 from tests.fixtures.tiny_models import rewrite_params, write_models
+from tests.fixtures.tiny_runs import make_linear, make_rows
 
 TITLES = ["graph parse", "translate a poor text", "rank the problem " * 30]
 
@@ -67,6 +71,35 @@ def test_the_temperature_of_the_view_with_the_same_inputs_is_used(tmp_path: Path
     assert list(even["probabilities"].values()) == pytest.approx([1 / 3] * 3, abs=1e-5)
     expected = library_probabilities(model, "Title: tree, Abstract: word")
     assert list(sharp["probabilities"].values()) == pytest.approx(expected, abs=1e-5)
+
+
+def write_linear(folder: Path, features: list[str]) -> Any:
+    """Add a linear model of task paper_category to the tiny models; return the parameters."""
+    write_models(folder)
+    model = make_linear(task="paper_category", dataset="tiny_paper_category", inputs=["title", "abstract"])
+    model = replace(model, features=features, max_tokens=12)
+    models = json.loads((folder / "params.yaml").read_text(encoding="utf-8"))["models"]
+    params = rewrite_params(folder, models={**models, "category-linear": asdict(model)})
+    rows = [{**row, "abstract": row["text"]} for row in make_rows("sequence_classification", 60)]
+    splits = {"train": rows, "validation": rows[:12]}
+    labels = ["cs.CL", "cs.LG", "math"]
+    trained = fit(replace(model, base_model=str(folder / "encoder")), labels, splits, "cpu")
+    save_model(folder / "models/category-linear", *trained.savers)
+    return params
+
+
+@pytest.mark.parametrize("features", ["tfidf", "embeddings", "both"])
+def test_a_linear_model_answers_in_the_same_form(tmp_path: Path, features: str) -> None:
+    model = load(write_linear(tmp_path, [features]), "paper_category", "category-linear", tmp_path)
+    papers = [{"title": "tree", "abstract": "we show " * 20}, {"title": "graph"}]
+    answers = label_inputs(model, papers)
+    texts = ["Title: tree, Abstract: " + "we show " * 20, "Title: graph"]
+    for probabilities, answer in zip(model.network.predict(texts, 1), answers, strict=True):
+        assert list(answer["probabilities"].values()) == pytest.approx(probabilities, abs=1e-6)
+        assert answer["label"] == model.labels[probabilities.argmax()]
+        assert answer["threshold"] is None
+    assert [answer["cut"] for answer in answers] == [features != "tfidf", False]
+    json.dumps(answers)  # plain values
 
 
 def test_an_input_without_any_column_of_the_model_is_refused(load_tiny: Callable[[str], Model]) -> None:

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from datasets import ClassLabel, Features
 
 from papertrail.core.errors import ParamsError
-from papertrail.core.params import Classifier
+from papertrail.core.params import Classifier, Linear
 from papertrail.core.parquet import read_kind, read_rows, write_rows
 from papertrail.core.records import SPLITS
 from papertrail.data.prepared import split_file
@@ -20,6 +21,7 @@ from papertrail.models.encoding import encode_rows, load_tokenizer
 from papertrail.models.heads import load_head
 from papertrail.train.checkpoints import save_model
 from papertrail.train.classifier import build_model
+from papertrail.train.linear import fit
 from stages import evaluate
 from tests.fixtures.tiny_bert import write_model
 from tests.fixtures.tiny_runs import (
@@ -27,6 +29,7 @@ from tests.fixtures.tiny_runs import (
     FEATURES,
     finish,
     make_classifier,
+    make_linear,
     make_rows,
     read_files,
     start_python,
@@ -41,16 +44,20 @@ MODELS = {
     "purposes-other": make_classifier(dataset="tiny_purposes", inputs=BOTH, max_tokens=20, base_model="encoder/."),
     "links": make_classifier("pair_classification", dataset="tiny_links"),
     "relevant": make_classifier(dataset="tiny_relevant"),
+    "purposes-linear": make_linear(dataset="tiny_purposes", inputs=BOTH, max_tokens=20),
+    "relevant-linear": make_linear(dataset="tiny_relevant"),
 }
 BINARY = Features({**FEATURES[HEAD], "label": ClassLabel(names=["other", "relevant"])})
 ABLATIONS = {"tiny_purposes": {"title": ["title"], "both": BOTH}}
 VIEWS = {name: ["both", "title"] if model.inputs == BOTH else ["test"] for name, model in MODELS.items()}
 SYSTEMS = {
     "mentions": ["model", "memorised", "window"],
-    "purposes": ["model", "tfidf", "majority"],
-    "purposes-other": ["model", "tfidf", "majority"],
+    "purposes": ["model", "tfidf", "frozen", "majority"],
+    "purposes-other": ["model", "tfidf", "frozen", "majority"],
     "links": ["model", "bm25"],
-    "relevant": ["model", "tfidf", "everything"],
+    "relevant": ["model", "tfidf", "frozen", "everything"],
+    "purposes-linear": ["model", "tfidf", "frozen", "majority"],
+    "relevant-linear": ["model", "tfidf", "frozen", "everything"],
 }
 KINDS = {
     "mentions": "entities",
@@ -58,6 +65,8 @@ KINDS = {
     "purposes-other": "classes",
     "links": "pairs",
     "relevant": "screening",
+    "purposes-linear": "classes",
+    "relevant-linear": "screening",
 }
 PLOTS = {
     "confusion": "actual,predicted",
@@ -100,11 +109,16 @@ def experiments(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return folders
 
 
-def write_untrained(model: Classifier, folder: Path, name: str) -> None:
-    """Write a model whose weights are drawn from a fixed generator."""
+def write_untrained(model: Classifier | Linear, folder: Path, name: str) -> None:
+    """Write a model whose weights are drawn from a fixed generator, or a linear model fitted on its rows."""
     head = load_head(model.head)
     encoder = folder / model.base_model
-    features = BINARY if name == "relevant" else FEATURES[model.head]
+    features = BINARY if model.dataset == "tiny_relevant" else FEATURES[model.head]
+    if isinstance(model, Linear):
+        splits = {s: read_rows(folder / split_file("tiny", model.dataset, s)).to_list() for s in SPLITS}
+        trained = fit(replace(model, base_model=str(encoder)), head.class_names(features), splits, "cpu")
+        save_model(folder / "models" / name, *trained.savers)
+        return
     network = build_model(head, head.class_names(features), make_classifier(model.head, base_model=str(encoder)))
     write_model(network, folder / "untrained")
     tokenizer = load_tokenizer(encoder, model.max_tokens)
@@ -134,8 +148,9 @@ def test_two_runs_write_the_same_bytes(experiments: list[Path]) -> None:
     predictions = {f"{name}/{view}.parquet" for name, views in VIEWS.items() for view in views}
     predictions |= {f"{name}/{EXAMPLES}" for name in MODELS}
     predictions |= {f"{name}/plots/{plot}.csv" for name in MODELS for plot in PLOTS}
-    predictions |= {f"{name}/validation.parquet" for name in ("links", "relevant")}  # a threshold is chosen on it
-    predictions.add("relevant/false_positives.csv")
+    # a threshold is chosen on validation
+    predictions |= {f"{name}/validation.parquet" for name in ("links", "relevant", "relevant-linear")}
+    predictions |= {f"{name}/false_positives.csv" for name in ("relevant", "relevant-linear")}
     assert first.keys() == {
         *(f"predictions/{file}" for file in predictions),
         *(f"metrics/evaluate/{name}.json" for name in MODELS),

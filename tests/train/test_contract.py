@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import pytest
 
-from papertrail.core.params import Extractor, Model, Optimisation
+from papertrail.core.params import Fitted, Model, Optimisation
 from papertrail.core.plugins import plugin_names
 from papertrail.models.guard import refuse_unportable
 from papertrail.models.heads import HEADS
@@ -15,7 +15,14 @@ from papertrail.train.kinds import load_trainer
 from tests.fixtures.interruption import Train, interrupt_and_resume, train_and_save
 from tests.fixtures.tiny_encoders import write_bert
 from tests.fixtures.tiny_generators import make_extractor, make_lora, make_summarizer, write_generator, write_papers
-from tests.fixtures.tiny_runs import INPUTS, make_classifier, make_pretraining, write_corpus, write_experiment
+from tests.fixtures.tiny_runs import (
+    INPUTS,
+    make_classifier,
+    make_linear,
+    make_pretraining,
+    write_corpus,
+    write_experiment,
+)
 from tests.fixtures.tiny_search import make_queries, make_query, make_retriever, write_search_rows
 
 # dropout everywhere, so that random state has to be restored
@@ -25,7 +32,7 @@ RETRIEVER: dict[str, Any] = {"epochs": 2, "hidden_dropout": 0.2, "attention_drop
 SUMMARIZER: dict[str, Any] = {"epochs": 2, "batch_size": 2}
 SKIPPED = [make_query(f"x{i}", f"the {i}", "tail0", "tail1") for i in range(9)]  # some pairs wait for the next epoch
 
-CASES: dict[str, tuple[Optimisation | Extractor, int]] = {  # parameters, step of an interruption; 0: it has no steps
+CASES: dict[str, tuple[Optimisation | Fitted, int]] = {  # parameters, step of an interruption; 0: it has no steps
     "classifier": (make_classifier(dataset="sequence_classification", **CLASSIFIER, attention_dropout=0.1), 4),
     **{head: (make_classifier(head, dataset=head, **WITHIN_EPOCHS), 5) for head in INPUTS},
     "input dropout": (
@@ -47,6 +54,7 @@ CASES: dict[str, tuple[Optimisation | Extractor, int]] = {  # parameters, step o
     "t5 with LoRA": (make_summarizer(**SUMMARIZER, base_model="t5", lora=make_lora("t5", dropout=0.2)), 5),
     "llama that reads central sentences": (make_summarizer(**SUMMARIZER, reads="extract", validation_papers=2), 5),
     "extractor": (make_extractor(), 0),
+    "linear": (make_linear(dataset="sequence_classification"), 0),
     "pretraining": (make_pretraining(base_model="bert", epochs=3, pairs_per_epoch=24), 4),
     "pretraining on two corpora": (
         make_pretraining(
@@ -107,6 +115,11 @@ def test_same_seed_same_bytes_and_interrupted_equals_uninterrupted(case: str) ->
     assert products
     assert not step or interrupt_and_resume(train, f"{case} 3", step) == uninterrupted
     assert not any(file.endswith((".part", "README.md")) for file in uninterrupted)
+
+
+def test_a_linear_model_is_the_same_bytes_again() -> None:
+    train = trainer_of(make_linear(dataset="sequence_classification"))
+    assert train_and_save(train, "linear 1", seed=1) == train_and_save(train, "linear 2", seed=2)
 
 
 @pytest.mark.parametrize(

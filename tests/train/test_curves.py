@@ -31,6 +31,12 @@ def test_the_value_is_the_score_or_else_the_loss(tmp_path: Path) -> None:
     assert (tmp_path / "validation/retriever.csv").read_bytes() == b"epoch,value\n1,0.5\n2,0.3333333333333333\n"
 
 
+def test_a_training_without_steps_has_tables_without_rows(tmp_path: Path) -> None:
+    write_learning_curves([], "linear", tmp_path)
+    assert (tmp_path / "training/linear.csv").read_bytes() == b"step,loss,learning_rate\n"
+    assert (tmp_path / "validation/linear.csv").read_bytes() == b"epoch,value\n"
+
+
 def test_a_history_without_validation_has_no_validation_curve(tmp_path: Path) -> None:
     write_learning_curves(HISTORY[:2], "tiny", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["training"]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from papertrail.core.params.names import suggest
-from papertrail.core.params.schema import Classifier, Model, Params, Retriever
+from papertrail.core.params.schema import Classifier, Linear, Model, Params, Retriever
 
 LABEL_COLUMNS = {"label", "ner_tags", "sampled"}  # of prepared rows: never an input
 
@@ -23,6 +23,8 @@ def find_contradictions(params: Params) -> Iterator[str]:
     for name in params.seed_studies:
         if name not in params.models:
             yield f"seed_studies.{name}: unknown model{suggest(name, list(params.models))}"
+        elif isinstance(params.models[name], Linear):
+            yield f"seed_studies.{name}: a linear model draws nothing at random; remove it"
     generation = params.evaluation.summarizer
     if generation.min_new_tokens > generation.max_new_tokens:
         yield "evaluation.summarizer.min_new_tokens: larger than max_new_tokens; lower it"
@@ -47,11 +49,11 @@ def _check_model(model: Model, params: Params) -> Iterator[str]:
         first, last = model.hard_negative_ranks
         if first > last:
             yield f"hard_negative_ranks: expected the first and the last rank (got {first}, {last})"
+    if isinstance(model, Classifier | Linear) and (labels := LABEL_COLUMNS & set(model.inputs)):
+        yield f"inputs: '{min(labels)}' is the label, not an input"
     if isinstance(model, Classifier):
         if model.head == "pair_classification" and len(model.inputs) != 2:
             yield f"inputs: expected a pair such as [context, candidate] (got {model.inputs})"
-        if labels := LABEL_COLUMNS & set(model.inputs):
-            yield f"inputs: '{min(labels)}' is the label, not an input"
         yield from (f"input_dropout: {problem}" for problem in _check_inputs(model, list(model.input_dropout)))
 
 
@@ -77,12 +79,12 @@ def _check_ablations(params: Params) -> Iterator[str]:
         if "validation" in ablations:
             yield f"{place}.{dataset}: 'validation' names the predictions on validation; choose another name"
         columns = sorted({column for inputs in ablations.values() for column in inputs})
-        models = [m for m in params.models.values() if isinstance(m, Classifier) and m.dataset == dataset]
+        models = [m for m in params.models.values() if isinstance(m, Classifier | Linear) and m.dataset == dataset]
         problems = [problem for model in models for problem in _check_inputs(model, columns)]
         yield from dict.fromkeys(f"{place}.{dataset}: {problem}" for problem in problems)
 
 
-def _check_inputs(model: Classifier, columns: list[str]) -> Iterator[str]:
+def _check_inputs(model: Classifier | Linear, columns: list[str]) -> Iterator[str]:
     """Yield why these inputs of a model cannot be left out."""
     if columns and (model.head != "sequence_classification" or len(model.inputs) < 2):
         yield f"needs head sequence_classification with several inputs (got {model.head} with {model.inputs})"

@@ -6,14 +6,15 @@ Unlike the other modules of this package, this one counts as code of every stage
 from collections.abc import Mapping
 from typing import Any
 
-FITTED = ("extractor",)  # kinds without optimisation steps
+WITHOUT_STEPS = {"linear", "extractor"}  # kinds that are fitted at once: no value of `defaults.optimisation` applies
+LINEAR_HEAD = "sequence_classification"  # head whose rows a linear model reads, and whose predictions it makes
 
 
 def merge_defaults(raw: dict[str, Any]) -> dict[str, Any]:
     """Return a copy of params.yaml with the values of `defaults` in each model and in `pretraining`.
 
-    A model's own value overrides that of its kind, which overrides that of `defaults.optimisation`. Kinds that
-    are FITTED have no values of the latter.
+    A model's own value overrides that of its kind, which overrides that of `defaults.optimisation`. The latter is left
+    out for kinds without optimisation steps.
     """
     shared = raw.get("defaults")
     if not isinstance(shared, dict):
@@ -24,16 +25,15 @@ def merge_defaults(raw: dict[str, Any]) -> dict[str, Any]:
         merged["pretraining"] = {**optimisation, **raw["pretraining"]}
     if isinstance(raw.get("models"), dict):
         merged["models"] = {
-            name: {
-                **({} if block.get("kind") in FITTED else optimisation),
-                **mapping(shared.get(str(block.get("kind")))),
-                **block,
-            }
-            if isinstance(block, dict)
-            else block
+            name: {**_shared_values(shared, str(block.get("kind"))), **block} if isinstance(block, dict) else block
             for name, block in raw["models"].items()
         }
     return merged
+
+
+def _shared_values(shared: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    optimisation = {} if kind in WITHOUT_STEPS else mapping(shared.get("optimisation"))
+    return {**optimisation, **mapping(shared.get(kind))}
 
 
 def mapping(value: object) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from papertrail.core.params.derived import choose_seed, choose_views
+from papertrail.core.params.derived import LINEAR_HEAD, choose_seed, choose_views
 from papertrail.core.params.sources import Source
 from papertrail.core.params.types import (
     Dropout,
@@ -77,6 +77,37 @@ class Pretraining(Optimisation):
     max_tokens: Tokens
     mask_probability: Rate
     whole_word: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """A regression over features, among them those of a base model; it is fitted at once, without optimisation steps."""
+
+    task: str
+    dataset: str
+    base_model: RelativePath
+    max_tokens: Tokens
+    batch_size: Positive
+
+
+@strict
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Linear(Fitted):
+    """Logistic regression over features of a text; `inputs` are the columns of a row that the model reads, in order.
+
+    Training fits every entry of `features` with every penalty and keeps the best on validation.
+    """
+
+    kind: Literal["linear"]
+    inputs: Annotated[list[str], Field(min_length=1)]
+    features: Annotated[list[Literal["tfidf", "embeddings", "both"]], Field(min_length=1)]
+    penalties: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)]
+    class_weights: Literal["none", "balanced"]
+
+    @property
+    def head(self) -> str:
+        """Return the head whose rows the model reads, and whose predictions it makes."""
+        return LINEAR_HEAD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,15 +187,10 @@ class Summarizer(FineTuning):
 
 @strict
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Extractor:
+class Extractor(Fitted):
     """A ridge regression that chooses sentences as a summary; the lists are tried on validation."""
 
     kind: Literal["extractor"]
-    task: str
-    dataset: str
-    base_model: RelativePath
-    max_tokens: Tokens
-    batch_size: Positive
     targets: Annotated[list[Literal["gain", "oracle"]], Field(min_length=1)]
     strengths: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)]
     min_words: Positive
@@ -173,7 +199,7 @@ class Extractor:
     trade_offs: Annotated[list[Fraction], Field(min_length=1)]
 
 
-Model = Classifier | Retriever | Summarizer | Extractor
+Model = Classifier | Linear | Retriever | Summarizer | Extractor
 
 
 @strict
@@ -183,6 +209,7 @@ class Defaults:
 
     optimisation: dict[str, Any]
     classifier: dict[str, Any]
+    linear: dict[str, Any]
     retriever: dict[str, Any]
     summarizer: dict[str, Any]
     extractor: dict[str, Any]
@@ -215,6 +242,14 @@ class ClassifierEvaluation:
     calibration_bins: Positive
     plot_points: Positive
     temperature: Literal["none", "validation"]
+
+
+@strict
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinearEvaluation:
+    """How linear models are evaluated, beside the values of ClassifierEvaluation that they share."""
+
+    batch_size: Positive
 
 
 @strict
@@ -261,6 +296,7 @@ class Evaluation:
     confidence_level: Rate
     power: Rate
     classifier: ClassifierEvaluation
+    linear: LinearEvaluation
     retriever: RetrieverEvaluation
     summarizer: Generation
     extractor: ExtractorEvaluation
@@ -286,9 +322,9 @@ class Params:
 
     def inputs_by_view(self, model: Model) -> dict[str, list[str] | None]:
         """Return the views of the test split to predict: name -> inputs, None for a model without named inputs."""
-        inputs = model.inputs if isinstance(model, Classifier) else None
+        inputs = model.inputs if isinstance(model, Classifier | Linear) else None
         return choose_views(inputs, self.evaluation.classifier.input_ablations.get(model.dataset))
 
-    def seed_of(self, training: Optimisation | Extractor) -> int:
-        """Return the seed of a training: its own, or that of the pipeline; an extractor draws nothing."""
+    def seed_of(self, training: Optimisation | Fitted) -> int:
+        """Return the seed of a training: its own, or that of the pipeline; fitting draws nothing at random."""
         return choose_seed(self.seed, training.seed if isinstance(training, Optimisation) else None)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from datasets import Features
 from scipy.special import softmax
-from sklearn.metrics import f1_score
+from sklearn.metrics import average_precision_score, f1_score
 from transformers import AutoModelForSequenceClassification, DataCollatorWithPadding, PreTrainedTokenizerFast
 
 from papertrail.core.params import Classifier
@@ -46,8 +46,10 @@ def decode(rows: list[Row], items: list[Item], logits: list[Any], names: list[st
 
 
 def validation_score(rows: list[Row], predictions: list[Row], names: list[str]) -> float:
-    """Return the macro-F1 over the classes; for two classes, the F1 of class 1."""
+    """Return the macro-F1 over the classes; for two classes, the average precision of class 1, 0 without a positive."""
     labels = [prediction["label"] for prediction in predictions]
+    if len(names) == 2:
+        scores = [prediction["probabilities"][1] for prediction in predictions]
+        return float(average_precision_score(labels, scores)) if any(labels) else 0.0
     predicted = [prediction["prediction"] for prediction in predictions]
-    classes = [1] if len(names) == 2 else list(range(len(names)))
-    return float(f1_score(labels, predicted, labels=classes, average="macro", zero_division=0))
+    return float(f1_score(labels, predicted, labels=list(range(len(names))), average="macro", zero_division=0))

@@ -73,7 +73,11 @@ def test_validation_score_is_macro_f1_over_all_classes(pairs: list[tuple[int, in
     assert validation_score([], predictions, PURPOSES) == pytest.approx(sum(per_class) / 3)
 
 
-def test_validation_score_of_a_binary_task_is_that_of_class_one() -> None:
-    pairs = [(1, 1), (1, 0), (0, 1), (0, 0), (0, 0)]
-    predictions = [{"label": label, "prediction": predicted} for label, predicted in pairs]
-    assert validation_score([], predictions, ["other", "relevant"]) == pytest.approx(0.5)  # precision and recall 1 / 2
+def test_validation_score_of_a_binary_task_is_the_average_precision_of_class_one() -> None:
+    def score(*ranked: int) -> float:
+        predictions = [{"label": label, "probabilities": [rank / 9, 1 - rank / 9]} for rank, label in enumerate(ranked)]
+        return validation_score([], predictions, ["other", "relevant"])
+
+    assert score(0, 1, 0, 1) == pytest.approx((1 / 2 + 2 / 4) / 2)
+    assert score(1, 1, 0) == 1
+    assert score(0, 0) == 0  # nothing to find
