@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from papertrail.core.errors import DataError, ParamsError
-from papertrail.core.params import Classifier, Params, Retriever, Runtime, Summarizer, choose
+from papertrail.core.params import Classifier, Linker, Params, Retriever, Runtime, Summarizer, choose
 from papertrail.core.runtime import configure, device, start, to_inference
 from papertrail.data.task import load_task
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from papertrail.models.index import Loaded
 
 VALIDATION = {"validation_score": 1, "validation_ndcg@10": 1, "validation_loss": -1}  # -1: lower is better
-Settings = TypeVar("Settings", Classifier, Retriever, Summarizer)
+Settings = TypeVar("Settings", Classifier, Retriever, Summarizer, Linker)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,8 @@ class Model:
         name: Its name in params.yaml.
         settings: Its block in params.yaml.
         params: The parameters it was trained with.
-        network: The network in evaluation mode on its device; for a retriever a SentenceTransformer.
+        network: The network in evaluation mode on its device; for a retriever a SentenceTransformer,
+            for a linker a LinkerNetwork.
         tokenizer: Its tokenizer.
         labels: Names of its outputs; empty without classes.
         index: The collection that a retriever searches; None for other kinds.
@@ -41,7 +42,7 @@ class Model:
     """
 
     name: str
-    settings: Classifier | Retriever | Summarizer
+    settings: Classifier | Retriever | Summarizer | Linker
     params: Params
     network: Any
     tokenizer: Any
@@ -157,10 +158,18 @@ def _load_summarizer(settings: Summarizer, runtime: Runtime, folder: Path) -> tu
     return load_model(folder, device(runtime)), load_tokenizer(folder)
 
 
+def _load_linker(settings: Linker, runtime: Runtime, folder: Path) -> tuple[Any, Any]:
+    from papertrail.models.linking import load_linker
+
+    linker = load_linker(folder, settings.max_tokens, device(runtime))
+    return linker, linker.encoder.tokenizer
+
+
 LOADERS: dict[str, Callable[[Any, Runtime, Path], tuple[Any, Any]]] = {
     "classifier": _load_classifier,
     "retriever": _load_retriever,
     "summarizer": _load_summarizer,
+    "linker": _load_linker,
 }
 
 

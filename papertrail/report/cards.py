@@ -23,6 +23,7 @@ HUB = {  # head of a classifier, or kind of another model -> its pipeline tag an
     "token_classification": ("token-classification", "transformers"),
     "sequence_classification": ("text-classification", "transformers"),
     "pair_classification": ("text-ranking", "transformers"),
+    "linker": ("text-ranking", "sentence-transformers"),
     "retriever": ("sentence-similarity", "sentence-transformers"),
     "summarizer": ("summarization", "transformers"),
     "pretrained": ("fill-mask", "transformers"),

@@ -14,7 +14,14 @@ from papertrail.train.kinds import load_trainer
 from tests.fixtures.interruption import Train, interrupt_and_resume, train_and_save
 from tests.fixtures.tiny_encoders import write_bert
 from tests.fixtures.tiny_generators import make_lora, make_summarizer, write_generator, write_papers
-from tests.fixtures.tiny_runs import INPUTS, make_classifier, make_pretraining, write_corpus, write_experiment
+from tests.fixtures.tiny_runs import (
+    INPUTS,
+    make_classifier,
+    make_linker,
+    make_pretraining,
+    write_corpus,
+    write_experiment,
+)
 from tests.fixtures.tiny_search import make_queries, make_query, make_retriever, write_search_rows
 
 # dropout everywhere, so that random state has to be restored
@@ -40,6 +47,7 @@ CASES: dict[str, tuple[Optimisation, int]] = {  # name: parameters, step at whic
     "retriever": (make_retriever(**RETRIEVER), 8),
     "retriever with the cached loss": (make_retriever(**RETRIEVER, mini_batch_size=3), 8),
     "retriever with hard negatives": (make_retriever(**RETRIEVER, hard_negatives="encoder"), 8),
+    "linker": (make_linker(dataset="pair_classification", epochs=3, batch_size=2, hidden_dropout=0.2), 4),
     "llama": (make_summarizer(**SUMMARIZER), 5),
     "llama with LoRA": (make_summarizer(**SUMMARIZER, lora=make_lora("llama", dropout=0.2)), 5),
     "t5": (make_summarizer(**SUMMARIZER, base_model="t5"), 5),
@@ -112,6 +120,7 @@ def test_same_seed_same_bytes_and_interrupted_equals_uninterrupted(case: str) ->
             "retriever",
             [f"semantic_search/tiny_search/{name}" for name in ("train", "validation", "collection")],
         ),
+        ("linker", ["tiny/pair_classification/train", "tiny/pair_classification/validation"]),
         ("t5", ["summarization/tiny_papers/train", "summarization/tiny_papers/validation"]),
         (
             "pretraining on two corpora",

@@ -131,6 +131,22 @@ class Retriever(FineTuning):
 
 @strict
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Linker(FineTuning):
+    """A bi-encoder that ranks the entries of a bibliography for a citation, combined with BM25.
+
+    `inputs` are the columns of a row with the context of the citation and with the entry.
+    """
+
+    kind: Literal["linker"]
+    inputs: Annotated[list[str], Field(min_length=2, max_length=2)]
+    max_tokens: Tokens
+    hidden_dropout: Dropout
+    attention_dropout: Dropout
+    scale: Annotated[float, Field(gt=0)]
+
+
+@strict
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lora:
     """Low-rank adaptation: two small matrices per named module are trained, then merged into it."""
 
@@ -152,7 +168,7 @@ class Summarizer(FineTuning):
     lora: Lora | None
 
 
-Model = Classifier | Retriever | Summarizer
+Model = Classifier | Retriever | Summarizer | Linker
 
 
 @strict
@@ -164,6 +180,7 @@ class Defaults:
     classifier: dict[str, Any]
     retriever: dict[str, Any]
     summarizer: dict[str, Any]
+    linker: dict[str, Any]
 
 
 @strict
@@ -207,6 +224,16 @@ class RetrieverEvaluation:
 
 @strict
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LinkerEvaluation:
+    """How linkers are evaluated; the bins and points are those of the plots of a classifier."""
+
+    batch_size: Positive
+    calibration_bins: Positive
+    plot_points: Positive
+
+
+@strict
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
     """How summaries are generated; lengths in tokens."""
 
@@ -232,6 +259,7 @@ class Evaluation:
     classifier: ClassifierEvaluation
     retriever: RetrieverEvaluation
     summarizer: Generation
+    linker: LinkerEvaluation
 
 
 @strict
