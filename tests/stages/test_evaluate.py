@@ -10,7 +10,7 @@ import pytest
 from datasets import ClassLabel, Features
 
 from papertrail.core.errors import ParamsError
-from papertrail.core.params import Classifier
+from papertrail.core.params import Classifier, Linker
 from papertrail.core.parquet import read_kind, read_rows, write_rows
 from papertrail.core.records import SPLITS
 from papertrail.data.prepared import split_file
@@ -18,8 +18,11 @@ from papertrail.evaluate.results import EXAMPLES
 from papertrail.models.batching import predict_logits
 from papertrail.models.encoding import encode_rows, load_tokenizer
 from papertrail.models.heads import load_head
+from papertrail.models.linking import Fusion
+from papertrail.models.sentence_encoder import load_encoder
 from papertrail.train.checkpoints import save_model
 from papertrail.train.classifier import build_model
+from papertrail.train.retriever import saver
 from stages import evaluate
 from tests.fixtures.tiny_bert import write_model
 from tests.fixtures.tiny_runs import (
@@ -27,6 +30,7 @@ from tests.fixtures.tiny_runs import (
     FEATURES,
     finish,
     make_classifier,
+    make_linker,
     make_rows,
     read_files,
     start_python,
@@ -35,12 +39,13 @@ from tests.fixtures.tiny_runs import (
 
 HEAD = "sequence_classification"
 BOTH = ["title", "text"]
-MODELS = {
+MODELS: dict[str, Classifier | Linker] = {
     "mentions": make_classifier("token_classification", dataset="tiny_mentions"),
     "purposes": make_classifier(dataset="tiny_purposes", inputs=BOTH, max_tokens=20),
     "purposes-other": make_classifier(dataset="tiny_purposes", inputs=BOTH, max_tokens=20, base_model="encoder/."),
     "links": make_classifier("pair_classification", dataset="tiny_links"),
     "relevant": make_classifier(dataset="tiny_relevant"),
+    "linker": make_linker(),
 }
 BINARY = Features({**FEATURES[HEAD], "label": ClassLabel(names=["other", "relevant"])})
 ABLATIONS = {"tiny_purposes": {"title": ["title"], "both": BOTH}}
@@ -51,6 +56,7 @@ SYSTEMS = {
     "purposes-other": ["model", "tfidf", "majority"],
     "links": ["model", "bm25"],
     "relevant": ["model", "tfidf", "everything"],
+    "linker": ["model", "encoder", "untuned", "bm25"],
 }
 KINDS = {
     "mentions": "entities",
@@ -58,6 +64,7 @@ KINDS = {
     "purposes-other": "classes",
     "links": "pairs",
     "relevant": "screening",
+    "linker": "pairs",
 }
 PLOTS = {
     "confusion": "actual,predicted",
@@ -100,8 +107,12 @@ def experiments(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return folders
 
 
-def write_untrained(model: Classifier, folder: Path, name: str) -> None:
-    """Write a model whose weights are drawn from a fixed generator."""
+def write_untrained(model: Classifier | Linker, folder: Path, name: str) -> None:
+    """Write a model whose weights are drawn from a fixed generator; a linker has those of its base model."""
+    if isinstance(model, Linker):
+        encoder = load_encoder(folder / model.base_model, model.max_tokens, "cpu")
+        save_model(folder / "models" / name, saver(encoder), Fusion(weight=0.5, temperature=1.0).save)
+        return
     head = load_head(model.head)
     encoder = folder / model.base_model
     features = BINARY if name == "relevant" else FEATURES[model.head]
@@ -163,7 +174,8 @@ def test_metrics_are_numbers_by_view_and_system(name: str, experiments: list[Pat
         assert value >= (-0.05 if path.endswith("wss@95") else 0), path
     for scores in metrics.values():
         assert scores["examples"] == 12
-        assert scores.keys() == {*SYSTEMS[name], "examples", "examples_cut"}
+        cut = "texts_cut" if name == "linker" else "examples_cut"
+        assert scores.keys() == {*SYSTEMS[name], "examples", cut}
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -194,8 +206,20 @@ def test_false_positives_are_listed_with_their_columns(experiments: list[Path]) 
     assert len(lines) - 1 == sum(row["prediction"] > row["label"] for row in rows)
 
 
+def test_the_systems_of_a_linker(experiments: list[Path]) -> None:
+    scores = load_scores(experiments[0], "linker")["test"]
+    assert scores["encoder"] == scores["untuned"]  # it is not trained
+    rows = load_predictions(experiments[0], "linker", "test")
+    sums: dict[str, float] = {}
+    for row in rows[:12]:
+        assert row["system"] == "model"
+        sums[row["query"]] = sums.get(row["query"], 0) + row["score"]
+    assert list(sums.values()) == pytest.approx([1, 1, 1])  # probabilities over a bibliography
+
+
 def test_a_view_hides_inputs_from_the_model(experiments: list[Path]) -> None:
     folder, model = experiments[0], MODELS["purposes"]
+    assert isinstance(model, Classifier)
     head = load_head(model.head)
     network = head.AUTO_MODEL.from_pretrained(folder / "models/purposes")
     tokenizer = load_tokenizer(folder / "models/purposes", model.max_tokens)
