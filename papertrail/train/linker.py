@@ -66,16 +66,7 @@ def fit(model: Linker, splits: Mapping[str, list[Row]], settings: Settings) -> T
     examples = make_examples(splits["train"], model.inputs)
     evaluator = LinkingEvaluator(Validation.of(splits["validation"], model.inputs), model.batch_size)
     untuned = cosine_similarities(encoder, *evaluator.arguments)
-    trainer = RetrieverTrainer(
-        model=encoder,
-        args=_arguments(model, settings),
-        train_dataset=Dataset.from_dict({"number": range(len(examples))}),
-        data_collator=Collator(encoder, examples),
-        evaluator=evaluator,
-        loss=CandidateLoss(encoder, model.scale),
-        callbacks=[EpochEnd(), *settings.trackers],
-    )
-    trainer.sampler = PaperBatches([example.paper for example in examples], model.batch_size, settings.seed)
+    trainer = _make_trainer(model, settings, encoder, examples, evaluator)
     run_trainer(trainer, settings)
     history = [{"epoch": 0, "step": 0, SCORE: evaluator.validation.mrr(untuned)}, *trainer.state.log_history]
     scores = [entry[SCORE] for entry in history if SCORE in entry]
@@ -97,8 +88,10 @@ def fit(model: Linker, splits: Mapping[str, list[Row]], settings: Settings) -> T
     return Trained(network=encoder, tokenizer=encoder.tokenizer, history=history, metrics=metrics, savers=savers)
 
 
-def _arguments(model: Linker, settings: Settings) -> SentenceTransformerTrainingArguments:
-    return training_arguments(
+def _make_trainer(
+    model: Linker, settings: Settings, encoder: Any, examples: Sequence["Example"], evaluator: "LinkingEvaluator"
+) -> RetrieverTrainer:
+    arguments = training_arguments(
         model,
         settings,
         SentenceTransformerTrainingArguments,
@@ -108,6 +101,17 @@ def _arguments(model: Linker, settings: Settings) -> SentenceTransformerTraining
         metric_for_best_model=SCORE,
         greater_is_better=True,
     )
+    trainer = RetrieverTrainer(
+        model=encoder,
+        args=arguments,
+        train_dataset=Dataset.from_dict({"number": range(len(examples))}),
+        data_collator=Collator(encoder, examples),
+        evaluator=evaluator,
+        loss=CandidateLoss(encoder, model.scale),
+        callbacks=[EpochEnd(), *settings.trackers],
+    )
+    trainer.sampler = PaperBatches([example.paper for example in examples], model.batch_size, settings.seed)
+    return trainer
 
 
 @dataclass(frozen=True, slots=True)
