@@ -74,6 +74,17 @@ def retriever(folder: Path) -> dict[str, Any]:
     return {**results(trained), "vectors": embed(trained.network, ["graph", "parse the text of a paper", "a b"], 8)}
 
 
+def linker(folder: Path) -> dict[str, Any]:
+    """Steps of at most 4 citations of one paper, then the fusion."""
+    from papertrail.train import linker as trainer
+    from tests.fixtures.tiny_runs import make_linker, make_rows
+
+    rows = {split: make_rows("pair_classification", 40, seed) for seed, split in enumerate(("train", "validation"))}
+    model = make_linker(base_model=str(ENCODER), batch_size=4, learning_rate=1e-4)
+    trained = trainer.fit(model, rows, settings(folder))
+    return {**results(trained), "measured": trained.metrics}
+
+
 def pretraining(folder: Path) -> dict[str, Any]:
     """Three steps of 8 sentence pairs, and MLM and NSP measured before and after."""
     from papertrail.train import encoder as trainer
@@ -111,6 +122,7 @@ SCENARIOS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "sequence classifier": lambda folder: classifier(folder, "sequence_classification"),
     "summarizer": summarizer,
     "retriever": retriever,
+    "linker": linker,
     "pretraining": pretraining,
     "token classifier": lambda folder: classifier(folder, "token_classification"),
     "pair classifier": lambda folder: classifier(folder, "pair_classification"),

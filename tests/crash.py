@@ -26,7 +26,7 @@ from tabulate import tabulate
 
 from papertrail.core.artifacts import write_text
 from papertrail.core.errors import PapertrailError
-from papertrail.core.params import Classifier, Retriever, Summarizer
+from papertrail.core.params import Classifier, Linker, Retriever, Summarizer
 from papertrail.core.process import run_cli
 from papertrail.evaluate.kinds import load_evaluator
 from papertrail.train.kinds import load_trainer
@@ -68,7 +68,7 @@ def load_modules() -> None:
     """Import all stages and model kinds once, before the forks."""
     for command in POINTS:
         importlib.import_module(f"stages.{command.split()[0]}")
-    for kind in (Classifier, Retriever, Summarizer):
+    for kind in (Classifier, Linker, Retriever, Summarizer):
         load_trainer(kind.__name__.lower())
         load_evaluator(kind.__name__.lower())
 

@@ -32,7 +32,7 @@ def score_classes(view: View) -> ScoredView:
     predictions = {name: class_rows(view.test, values, values.argmax(axis=1)) for name, values in systems.items()}
     return ScoredView(
         systems=ScoredSystems("classes", predictions, scores),
-        plots=make_plots(labels, probabilities, view.class_names, view.evaluation),
+        plots=make_plots(labels, probabilities, view.class_names, view.evaluation.classifier),
         errors=class_errors(view, probabilities, probabilities.argmax(axis=1)),
     )
 

@@ -38,7 +38,8 @@ def _plots(view: View) -> Plots:
     predictions = view.test_predictions
     inside = np.array([tag != "O" for row in predictions for tag in row["tags"]]).astype(int)  # (words,)
     probabilities = np.array([p for row in predictions for p in row["mention_probabilities"]])
-    plots = make_plots(inside, np.stack([1 - probabilities, probabilities], axis=1), ["O", "mention"], view.evaluation)
+    classes = np.stack([1 - probabilities, probabilities], axis=1)
+    plots = make_plots(inside, classes, ["O", "mention"], view.evaluation.classifier)
     pairs = [pair for row in predictions for pair in zip(row["tags"], row["predicted_tags"], strict=True)]
     types = [(actual[2:] or "none", predicted[2:] or "none") for actual, predicted in pairs]
     confusion = [{"actual": a, "predicted": p} for a, p in types if (a, p) != ("none", "none")]

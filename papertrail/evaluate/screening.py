@@ -39,7 +39,7 @@ def score_screening(view: View) -> ScoredView:
         decided[name] = (test[:, 1] >= threshold).astype(int)
         predictions[name] = class_rows(view.test, test, decided[name])
     probabilities = systems["model"][1]
-    plots = make_plots(labels, probabilities, view.class_names, view.evaluation)
+    plots = make_plots(labels, probabilities, view.class_names, view.evaluation.classifier)
     columns = ["probability", *(column for column in view.test[0] if column != "label")]
     return ScoredView(
         systems=ScoredSystems("screening", predictions, scores),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from papertrail.core.params import Classifier, Evaluation, Linear
+from papertrail.core.params import Classifier, ClassifierEvaluation, Evaluation, Linear, LinkerEvaluation
 from papertrail.core.records import Row
 from papertrail.evaluate.baselines import tfidf_logistic
 from papertrail.evaluate.results import Table
@@ -87,7 +87,9 @@ def tfidf_probabilities(view: View, rows: list[Row]) -> Floats:
     )
 
 
-def make_plots(labels: Integers, probabilities: Floats, names: list[str], evaluation: Evaluation) -> Plots:
+def make_plots(
+    labels: Integers, probabilities: Floats, names: list[str], evaluation: ClassifierEvaluation | LinkerEvaluation
+) -> Plots:
     """Return the plots of a classifier: confusion, reliability and precision_recall.
 
     Precision and recall are those of class 1 of two, or the micro average over more classes.
@@ -102,6 +104,6 @@ def make_plots(labels: Integers, probabilities: Floats, names: list[str], evalua
     scores = probabilities[:, 1] if len(names) == 2 else probabilities.ravel()
     return {
         "confusion": confusion_rows(labels, probabilities.argmax(axis=1), names),
-        "reliability": reliability_bins(labels, probabilities, evaluation.classifier.calibration_bins),
-        "precision_recall": precision_recall_points(relevant, scores, evaluation.classifier.plot_points),
+        "reliability": reliability_bins(labels, probabilities, evaluation.calibration_bins),
+        "precision_recall": precision_recall_points(relevant, scores, evaluation.plot_points),
     }

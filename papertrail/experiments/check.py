@@ -15,6 +15,7 @@ from papertrail.core.params import (
     Classifier,
     Extractor,
     Linear,
+    Linker,
     Model,
     Params,
     Retriever,
@@ -29,7 +30,12 @@ from papertrail.data.task import TASKS, Task, load_task
 from papertrail.models.heads import HEADS
 
 CORPORA = "pretraining"  # the task whose folder of data/prepared stage pretrain depends on, see dvc.yaml
-SUMMARY_COLUMNS = ("source", "target")  # of a row that a summarizer or an extractor reads
+COLUMNS = {  # kind: columns of a row that it reads besides its inputs
+    Linear: ("label",),
+    Linker: ("paper", "query", "label", "sampled"),
+    Summarizer: ("source", "target"),
+    Extractor: ("source", "target"),
+}
 PRETRAINED = "pretrained"  # the model that stage pretrain writes
 
 
@@ -85,17 +91,15 @@ def _check_model(place: str, model: Model, task: Task | None, settings: Any) -> 
         return
     if isinstance(model, Retriever) and task.collection_features is None:
         yield f"{place}.dataset: data set '{model.dataset}' of task {model.task} has no documents to search"
-    elif isinstance(model, Classifier | Linear | Retriever):
+        return
+    if isinstance(model, Classifier | Linear | Retriever | Linker):
         features = task.collection_features if isinstance(model, Retriever) else task.features
         columns = list(features(settings)) if features else []
         for column in model.inputs:
             yield from _unknown(f"{place}.inputs", f"column of {model.dataset}", column, columns)
-        if isinstance(model, Linear) and "label" not in columns:
-            yield f"{place}.dataset: data set '{model.dataset}' of task {model.task} has no column 'label' to predict"
-    elif isinstance(model, Summarizer | Extractor):
+    for column in COLUMNS.get(type(model), ()):
         columns = list(task.features(settings))
-        for column in SUMMARY_COLUMNS:
-            yield from _unknown(f"{place}.dataset", f"column of {model.dataset}", column, columns)
+        yield from _unknown(f"{place}.dataset", f"column of {model.dataset}", column, columns)
 
 
 def _check_indexes(params: Params, tasks: Mapping[str, Task]) -> Iterator[str]:

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import softmax
 
 from papertrail.core.errors import DataError
-from papertrail.core.params import Classifier
+from papertrail.core.params import Classifier, Linker
 from papertrail.core.records import Row
 from papertrail.data.citations import ContextSettings, candidate_text, mask_context
 from papertrail.data.formats.s2orc import Paragraph, Span
@@ -19,6 +20,7 @@ from papertrail.inference.load import Model
 from papertrail.models.batching import predict_logits
 from papertrail.models.encoding import encode_rows
 from papertrail.models.heads import load_head
+from papertrail.models.linking import Citation
 
 PARAGRAPH_END = re.compile(r"\n(?:\r?\n)+")
 
@@ -29,33 +31,33 @@ def link_citations(model: Model, documents: list[Document], k: int) -> list[Row]
     Returns:
         For each document {"citations": [{"start", "end", "text", "target", "context", "ranked": [{"id", "title",
         "year", "probability", "above_threshold"}]}], "threshold", "entries_left_out"}. "ranked" has the k entries with
-        the highest probability that the citation cites them; "above_threshold" is None without a threshold. Entries
-        without a text are left out.
+        the highest probability that the citation cites them. The probabilities of a linker sum to 1 over the distinct
+        texts of the bibliography; those of a classifier are of single pairs. "above_threshold" is None without a
+        threshold. Entries without a text are left out.
 
     Raises:
         DataError: A document has no citation or no entry with a title, or an offset is outside the text.
+        ParamsError: The model is neither a classifier nor a linker.
     """
-    classifier = model.settings_as(Classifier)
-    settings = _context_settings(model, classifier)
-    threshold = model.view_metrics(classifier.inputs).get("model", {}).get("pair_threshold")
+    settings = _context_settings(model)
+    threshold = model.metrics.get("test", {}).get("model", {}).get("pair_threshold")
     contexts = [mask_contexts(document, settings) for document in documents]
     candidates = [_candidates(document, settings) for document in documents]
     for number, texts in enumerate(candidates, start=1):
         if not texts:
             raise DataError(f"document {number} of {len(documents)}: no entry of its bibliography has a title")
-    first, second = classifier.inputs
-    rows = [
-        {first: context, second: text, "label": 0}
+    asked = [
+        Citation(context, tuple(dict.fromkeys(texts.values())))
         for of_document, texts in zip(contexts, candidates, strict=True)
         for context in of_document
-        for text in texts.values()
     ]
-    probabilities = iter(_pair_probabilities(model, classifier, rows))
+    probabilities = iter(_probabilities(model, asked))
     answers = []
     for document, of_document, texts in zip(documents, contexts, candidates, strict=True):
         citations = []
         for citation, context in zip(document["citations"], of_document, strict=True):
-            scores = {id_: next(probabilities) for id_ in texts}
+            of_text = next(probabilities)
+            scores = {id_: of_text[text] for id_, text in texts.items()}
             ranked = _rank(document["bibliography"], scores, threshold)[:k]
             text = document["text"][citation["start"] : citation["end"]]
             citations.append({**citation, "text": text, "context": context, "ranked": ranked})
@@ -64,11 +66,11 @@ def link_citations(model: Model, documents: list[Document], k: int) -> list[Row]
     return answers
 
 
-def _context_settings(model: Model, classifier: Classifier) -> ContextSettings:
+def _context_settings(model: Model) -> ContextSettings:
     """Return how the data set of a model cuts and masks contexts."""
-    settings = load_settings(classifier.dataset, model.params)
+    settings = load_settings(model.settings.dataset, model.params)
     if not isinstance(settings, ContextSettings):
-        raise TypeError(f"task {classifier.task} answers with links, but its settings are not ContextSettings")
+        raise TypeError(f"task {model.settings.task} answers with links, but its settings are not ContextSettings")
     return settings
 
 
@@ -136,14 +138,30 @@ def _mask_nearby(text: str, spans: list[Span], place: int, settings: ContextSett
     return mask_context(Paragraph("", text[start:end], tuple(near), ()), near[place - first], settings)
 
 
-def _pair_probabilities(model: Model, classifier: Classifier, rows: list[Row]) -> list[float]:
-    """Return the probability of each pair of a context and a candidate."""
+def _probabilities(model: Model, citations: list[Citation]) -> list[dict[str, float]]:
+    """Return the probability of each entry's text, a mapping per citation."""
+    if isinstance(model.settings, Linker):
+        scores = model.network.probabilities(citations, model.params.evaluation.linker.batch_size)
+    else:
+        scores = _pair_probabilities(model, model.settings_as(Classifier), citations)
+    return [
+        dict(zip(citation.entries, map(float, values), strict=True))
+        for citation, values in zip(citations, scores, strict=True)
+    ]
+
+
+def _pair_probabilities(model: Model, classifier: Classifier, citations: list[Citation]) -> list[NDArray[np.float64]]:
+    """Return the probability of each pair of a context and an entry, (entries,) per citation."""
+    first, second = classifier.inputs
+    pairs = [(citation.context, entry) for citation in citations for entry in citation.entries]
+    rows = [{first: context, second: entry, "label": 0} for context, entry in pairs]
     head = load_head(classifier.head)
     items, _ = encode_rows(head, rows, model.tokenizer, classifier)
     collate, batch_size = head.build_collator(model.tokenizer), model.params.evaluation.classifier.batch_size
     temperature = model.view_metrics(classifier.inputs).get("temperature", 1.0)
-    logits = predict_logits(model.network, items, collate, batch_size)
-    return [float(softmax(values.astype(np.float64) / temperature)[1]) for values in logits]
+    logits = np.stack(predict_logits(model.network, items, collate, batch_size)).astype(np.float64)  # (pairs, 2)
+    ends = np.cumsum([len(citation.entries) for citation in citations])
+    return np.split(softmax(logits / temperature, axis=1)[:, 1], ends[:-1])
 
 
 def _rank(bibliography: list[dict[str, Any]], scores: dict[str, float], threshold: float | None) -> list[Row]:

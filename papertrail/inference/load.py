@@ -12,7 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from papertrail.core.errors import DataError, ParamsError
-from papertrail.core.params import Classifier, Extractor, Linear, Params, Retriever, Runtime, Summarizer, choose
+from papertrail.core.params import (
+    Classifier,
+    Extractor,
+    Linear,
+    Linker,
+    Params,
+    Retriever,
+    Runtime,
+    Summarizer,
+    choose,
+)
 from papertrail.core.params import Model as ModelParams
 from papertrail.core.runtime import configure, device, start, to_inference
 from papertrail.data.task import load_task
@@ -34,8 +44,8 @@ class Model:
         name: Its name in params.yaml.
         settings: Its block in params.yaml.
         params: The parameters it was trained with.
-        network: The network in evaluation mode on its device; for a retriever a SentenceTransformer, for a linear model
-            a LinearModel, for an extractor a SentenceExtractor.
+        network: The network in evaluation mode on its device; for a retriever a SentenceTransformer, for other kinds
+            than a classifier and a summarizer an object of papertrail.models.
         tokenizer: Its tokenizer, None for a linear model.
         labels: Names of its outputs; empty without classes.
         index: The collection that a retriever searches; None for other kinds.
@@ -185,12 +195,20 @@ def _load_extractor(settings: Extractor, runtime: Runtime, folder: Path) -> tupl
     return extractor, extractor.encoder.tokenizer
 
 
+def _load_linker(settings: Linker, runtime: Runtime, folder: Path) -> tuple[Any, Any]:
+    from papertrail.models.linking import load_linker
+
+    linker = load_linker(folder, settings.max_tokens, device(runtime))
+    return linker, linker.encoder.tokenizer
+
+
 LOADERS: dict[str, Callable[[Any, Runtime, Path], tuple[Any, Any]]] = {
     "classifier": _load_classifier,
     "linear": _load_linear,
     "retriever": _load_retriever,
     "summarizer": _load_summarizer,
     "extractor": _load_extractor,
+    "linker": _load_linker,
 }
 
 

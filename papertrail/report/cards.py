@@ -24,6 +24,7 @@ HUB = {  # head of a classifier, or kind of another model -> its pipeline tag an
     "sequence_classification": ("text-classification", "transformers"),
     "pair_classification": ("text-ranking", "transformers"),
     "linear": ("text-classification", "papertrail"),
+    "linker": ("text-ranking", "sentence-transformers"),
     "retriever": ("sentence-similarity", "sentence-transformers"),
     "summarizer": ("summarization", "transformers"),
     "extractor": ("summarization", "sentence-transformers"),
@@ -132,9 +133,13 @@ def _model_first(systems: Mapping[str, Scores]) -> dict[str, Scores]:
 
 
 def licence_of(base_model: str, params: Params) -> str:
-    """Return the licence of the weights that training started from; continued pretraining keeps it."""
-    source = Path(params.pretraining.base_model if base_model == PRETRAINED else base_model).name
-    return params.sources[source].licence if source in params.sources else "unknown"
+    """Return the licence of the weights that training started from; training keeps it."""
+    folder, name = Path(base_model).parent, Path(base_model).name
+    if base_model == PRETRAINED:
+        return licence_of(params.pretraining.base_model, params)
+    if folder == Path("models") and name in params.models:
+        return licence_of(params.models[name].base_model, params)
+    return params.sources[name].licence if name in params.sources else "unknown"
 
 
 def _describe_data(name: str, params: Params) -> Data:

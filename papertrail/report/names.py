@@ -40,11 +40,12 @@ SYSTEMS = {  # tables show them in this order
     "lead": "first sentences",
     "lexrank": "LexRank",
     "untuned": "untuned base model",
+    "encoder": "model without BM25",
     "model": "model",
     "hybrid": "BM25 + model",
     "oracle": "oracle extract",
 }
-COMBINED = {"hybrid"}  # systems that contain the model, so they are no baseline of it
+COMBINED = {"hybrid", "encoder"}  # systems that contain the model or are a part of it, so they are no baseline of it
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,7 +135,7 @@ def _data(params: Params) -> Section:
 
 
 def _cost(params: Params) -> Section:
-    text = "Cost is in optimisation steps, which do not depend on the machine. Linear models and extractors are fitted without steps."
+    text = "Cost is in optimisation steps, which do not depend on the machine. Linear models and extractors take none."
     return Section(title="Cost", text=text, tables=[data_tables.cost_table(params)])
 
 

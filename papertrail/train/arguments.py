@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from transformers import PreTrainedConfig, TrainingArguments
 
-from papertrail.core.params import Classifier, Optimisation, Retriever
+from papertrail.core.params import Classifier, Linker, Optimisation, Retriever
 from papertrail.core.runtime import device
 from papertrail.train.checkpoints import Settings
 
@@ -66,7 +66,7 @@ def training_arguments(training: Optimisation, settings: Settings, kind: type[Ar
     )
 
 
-def dropout_of(config: PreTrainedConfig, model: Classifier | Retriever) -> dict[str, float]:
+def dropout_of(config: PreTrainedConfig, model: Classifier | Retriever | Linker) -> dict[str, float]:
     """Return the dropout of a model under the names that the config of its encoder has."""
     return {
         name: getattr(model, parameter)

@@ -25,6 +25,15 @@ class RankingLoss(MultipleNegativesRankingLoss):
         return rank(embeddings, self.scale)
 
 
+class CandidateLoss(RankingLoss):
+    """The loss of queries that share a set of candidates; the label of a query is the place of its own candidate."""
+
+    def compute_loss_from_embeddings(self, embeddings: list[Tensor], labels: Tensor) -> Tensor:
+        """Return the loss of (queries, dimension) and (candidates, dimension) embeddings with (queries,) labels."""
+        queries, candidates = embeddings
+        return cross_entropy(similarity(queries, candidates) * self.scale, labels)
+
+
 class CachedRankingLoss(CachedMultipleNegativesRankingLoss):
     """CachedMultipleNegativesRankingLoss with the library's default directions."""
 

@@ -358,7 +358,17 @@ ABLATIONS = "evaluation.classifier.input_ablations"
             f"{ABLATIONS}.aclsum_interest: needs head sequence_classification with several inputs",
         ),
         ("seed_studies", {"intent-linear": [1, 2]}, "seed_studies.intent-linear: a linear model draws nothing"),
-        ("models.linking-base.inputs", ["context"], "models.linking-base.inputs: expected a pair such as"),
+        ("models.interest-base.head", "pair_classification", "models.interest-base.inputs: expected a pair such as"),
+        (
+            "models.linking-biencoder.inputs",
+            ["context"],
+            "models.linking-biencoder.inputs: list should have at least 2",
+        ),
+        (
+            "models.linking-biencoder.inputs",
+            ["context", "label"],
+            "models.linking-biencoder.inputs: 'label' is the label, not an input",
+        ),
         ("models.ner-base.inputs", ["tokens", "ner_tags"], "models.ner-base.inputs: 'ner_tags' is the label"),
         (f"{ABLATIONS}.aclsum_category", {"title": ["titel"]}, f"{ABLATIONS}.aclsum_category: 'titel' is not in"),
         (
@@ -435,5 +445,5 @@ def test_a_kind_is_required_and_known(tmp_path: Path) -> None:
         "models.ner-base.kind: missing; it selects the other keys of this block",
     ]
     (line,) = problems(tmp_path, put("models.ner-base.kind", "tagger"))
-    assert line.startswith("models.ner-base.kind: expected one of 'classifier', 'linear', 'retriever', 'summarizer'")
+    assert line.startswith("models.ner-base.kind: expected one of 'classifier', 'linear', 'retriever', 'linker', ")
     assert line.endswith('(got "tagger")')

@@ -3,11 +3,14 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from papertrail.core.artifacts import write_json
 from papertrail.core.errors import DataError
 from papertrail.core.params import validate
 from papertrail.data.citations import mask_context
@@ -15,8 +18,13 @@ from papertrail.data.formats.s2orc import Paragraph, Span
 from papertrail.data.task import load_task
 from papertrail.inference import links
 from papertrail.inference.links import link_citations, mask_contexts
-from papertrail.inference.load import Model
+from papertrail.inference.load import Model, load
+from papertrail.models.linking import Citation, Fusion, load_linker
+from papertrail.models.sentence_encoder import load_encoder
+from papertrail.train.retriever import saver
 from tests.fixtures.commands import read_params
+from tests.fixtures.tiny_models import write_questions
+from tests.fixtures.tiny_runs import make_linker
 
 DOCUMENT = {
     "text": "the first [1] is open.\n\nwe use the graph of [2], as [1] and [2] show",
@@ -53,6 +61,43 @@ def test_entries_are_ranked_by_the_probability_of_the_pair(load_tiny: Callable[[
             assert entry["above_threshold"] == (entry["probability"] >= 0.3)
     assert [len(c["ranked"]) for c in link_citations(model, [DOCUMENT], 1)[0]["citations"]] == [1] * 4
     json.dumps(answers)  # plain values
+
+
+def load_tiny_linker(folder: Path, weight: float) -> Model:
+    """Write and load an untrained linker."""
+    params = write_questions(folder)
+    linker = make_linker(task="citation_linking", dataset="tiny_citation_linking")
+    saver(load_encoder(folder / "encoder", 32, "cpu"))(str(folder / "models/linker"))
+    Fusion(weight=weight, temperature=0.5).save(str(folder / "models/linker"))
+    write_json({"test": {"model": {"pair_threshold": 0.3}}}, folder / "metrics/evaluate/linker.json")
+    return load(replace(params, models={"linker": linker}), "citation_linking", None, folder)
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.7])
+def test_a_linker_ranks_the_whole_bibliography(tmp_path: Path, weight: float) -> None:
+    model = load_tiny_linker(tmp_path, weight)
+    (answer,) = link_citations(model, [DOCUMENT], 5)
+    assert answer["threshold"] == 0.3 and answer["entries_left_out"] == 1
+    contexts = [citation["context"] for citation in answer["citations"]]
+    linker = load_linker(tmp_path / "models/linker", 32, "cpu")
+    titles = linker.probabilities([Citation(context, ("tree", "graph")) for context in contexts], 8)
+    for citation, values in zip(answer["citations"], titles, strict=True):
+        found = {entry["id"]: entry["probability"] for entry in citation["ranked"]}
+        assert found == pytest.approx(dict(zip("ac", values, strict=True)), abs=1e-6)
+        assert list(found) == sorted(found, key=lambda id_: -found[id_])
+        assert sum(found.values()) == pytest.approx(1)
+        assert all(entry["above_threshold"] == (entry["probability"] >= 0.3) for entry in citation["ranked"])
+    json.dumps(answer)  # plain values
+
+
+def test_entries_with_the_same_text_have_the_same_probability(tmp_path: Path) -> None:
+    model = load_tiny_linker(tmp_path, 0.7)
+    double = [*DOCUMENT["bibliography"], {"id": "d", "title": "graph", "abstract": "", "year": 2021}]
+    answers = link_citations(model, [DOCUMENT, {**DOCUMENT, "bibliography": double}], 5)
+    for once, twice in zip(*(answer["citations"] for answer in answers), strict=True):
+        single = {entry["id"]: entry["probability"] for entry in once["ranked"]}
+        found = {entry["id"]: entry["probability"] for entry in twice["ranked"]}
+        assert found == pytest.approx({**single, "d": single["c"]}, abs=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -124,11 +124,21 @@ def test_rewording_and_reformatting_all_code_changes_no_file(original: Path, cop
 
 
 MODELS = load_params(ROOT / "params.yaml").models
-PAIRS = [f"{stage}/{name}" for stage in ("evaluate", "finetune") for name, m in MODELS.items() if m.kind == "classifier"
-         and m.head == "pair_classification"]  # fmt: skip
+HEADS = {
+    f"papertrail/models/heads/{head}.py": [
+        f"{stage}/{name}"
+        for stage in ("evaluate", "finetune")
+        for name, model in MODELS.items()
+        if model.kind == "classifier" and model.head == head
+    ]
+    for head in ("token_classification", "sequence_classification")
+}
 EDITS = {  # module -> code files that must change
-    "papertrail/models/heads/pair_classification.py": PAIRS,
-    "papertrail/train/retriever.py": [f"finetune/{name}" for name, m in MODELS.items() if m.kind == "retriever"],
+    **HEADS,
+    "papertrail/train/retriever.py": [
+        f"finetune/{name}" for name, m in MODELS.items() if m.kind in ("retriever", "linker")
+    ],
+    "papertrail/train/linker.py": [f"finetune/{name}" for name, m in MODELS.items() if m.kind == "linker"],
     "papertrail/train/summarizer.py": [f"finetune/{name}" for name, m in MODELS.items() if m.kind == "summarizer"],
     "papertrail/evaluate/classifier.py": [f"evaluate/{name}" for name, m in MODELS.items() if hasattr(m, "head")],
     "papertrail/train/linear.py": [f"finetune/{name}" for name, m in MODELS.items() if m.kind == "linear"],

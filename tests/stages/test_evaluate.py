@@ -11,7 +11,7 @@ import pytest
 from datasets import ClassLabel, Features
 
 from papertrail.core.errors import ParamsError
-from papertrail.core.params import Classifier, Linear
+from papertrail.core.params import Classifier, Linear, Linker
 from papertrail.core.parquet import read_kind, read_rows, write_rows
 from papertrail.core.records import SPLITS
 from papertrail.data.prepared import split_file
@@ -19,9 +19,12 @@ from papertrail.evaluate.results import EXAMPLES
 from papertrail.models.batching import predict_logits
 from papertrail.models.encoding import encode_rows, load_tokenizer
 from papertrail.models.heads import load_head
+from papertrail.models.linking import Fusion
+from papertrail.models.sentence_encoder import load_encoder
 from papertrail.train.checkpoints import save_model
 from papertrail.train.classifier import build_model
 from papertrail.train.linear import fit
+from papertrail.train.retriever import saver
 from stages import evaluate
 from tests.fixtures.tiny_bert import write_model
 from tests.fixtures.tiny_runs import (
@@ -30,6 +33,7 @@ from tests.fixtures.tiny_runs import (
     finish,
     make_classifier,
     make_linear,
+    make_linker,
     make_rows,
     read_files,
     start_python,
@@ -38,7 +42,7 @@ from tests.fixtures.tiny_runs import (
 
 HEAD = "sequence_classification"
 BOTH = ["title", "text"]
-MODELS = {
+MODELS: dict[str, Classifier | Linear | Linker] = {
     "mentions": make_classifier("token_classification", dataset="tiny_mentions"),
     "purposes": make_classifier(dataset="tiny_purposes", inputs=BOTH, max_tokens=20),
     "purposes-other": make_classifier(dataset="tiny_purposes", inputs=BOTH, max_tokens=20, base_model="encoder/."),
@@ -46,6 +50,7 @@ MODELS = {
     "relevant": make_classifier(dataset="tiny_relevant"),
     "purposes-linear": make_linear(dataset="tiny_purposes", inputs=BOTH, max_tokens=20),
     "relevant-linear": make_linear(dataset="tiny_relevant"),
+    "linker": make_linker(),
 }
 BINARY = Features({**FEATURES[HEAD], "label": ClassLabel(names=["other", "relevant"])})
 ABLATIONS = {"tiny_purposes": {"title": ["title"], "both": BOTH}}
@@ -58,6 +63,7 @@ SYSTEMS = {
     "relevant": ["model", "tfidf", "frozen", "everything"],
     "purposes-linear": ["model", "tfidf", "frozen", "majority"],
     "relevant-linear": ["model", "tfidf", "frozen", "everything"],
+    "linker": ["model", "encoder", "untuned", "bm25"],
 }
 KINDS = {
     "mentions": "entities",
@@ -67,6 +73,7 @@ KINDS = {
     "relevant": "screening",
     "purposes-linear": "classes",
     "relevant-linear": "screening",
+    "linker": "pairs",
 }
 PLOTS = {
     "confusion": "actual,predicted",
@@ -109,8 +116,12 @@ def experiments(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return folders
 
 
-def write_untrained(model: Classifier | Linear, folder: Path, name: str) -> None:
-    """Write a model whose weights are drawn from a fixed generator, or a linear model fitted on its rows."""
+def write_untrained(model: Classifier | Linear | Linker, folder: Path, name: str) -> None:
+    """Write a model whose weights are drawn from a fixed generator or of its base model; a linear model is fitted."""
+    if isinstance(model, Linker):
+        encoder = load_encoder(folder / model.base_model, model.max_tokens, "cpu")
+        save_model(folder / "models" / name, saver(encoder), Fusion(weight=0.5, temperature=1.0).save)
+        return
     head = load_head(model.head)
     encoder = folder / model.base_model
     features = BINARY if model.dataset == "tiny_relevant" else FEATURES[model.head]
@@ -178,7 +189,8 @@ def test_metrics_are_numbers_by_view_and_system(name: str, experiments: list[Pat
         assert value >= (-0.05 if path.endswith("wss@95") else 0), path
     for scores in metrics.values():
         assert scores["examples"] == 12
-        assert scores.keys() == {*SYSTEMS[name], "examples", "examples_cut"}
+        cut = "texts_cut" if name == "linker" else "examples_cut"
+        assert scores.keys() == {*SYSTEMS[name], "examples", cut}
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -209,8 +221,20 @@ def test_false_positives_are_listed_with_their_columns(experiments: list[Path]) 
     assert len(lines) - 1 == sum(row["prediction"] > row["label"] for row in rows)
 
 
+def test_the_systems_of_a_linker(experiments: list[Path]) -> None:
+    scores = load_scores(experiments[0], "linker")["test"]
+    assert scores["encoder"] == scores["untuned"]  # it is not trained
+    rows = load_predictions(experiments[0], "linker", "test")
+    sums: dict[str, float] = {}
+    for row in rows[:12]:
+        assert row["system"] == "model"
+        sums[row["query"]] = sums.get(row["query"], 0) + row["score"]
+    assert list(sums.values()) == pytest.approx([1, 1, 1])  # probabilities over a bibliography
+
+
 def test_a_view_hides_inputs_from_the_model(experiments: list[Path]) -> None:
     folder, model = experiments[0], MODELS["purposes"]
+    assert isinstance(model, Classifier)
     head = load_head(model.head)
     network = head.AUTO_MODEL.from_pretrained(folder / "models/purposes")
     tokenizer = load_tokenizer(folder / "models/purposes", model.max_tokens)

@@ -19,6 +19,7 @@ from tests.fixtures.tiny_runs import (
     INPUTS,
     make_classifier,
     make_linear,
+    make_linker,
     make_pretraining,
     write_corpus,
     write_experiment,
@@ -48,6 +49,7 @@ CASES: dict[str, tuple[Optimisation | Fitted, int]] = {  # parameters, step of a
     "retriever": (make_retriever(**RETRIEVER), 8),
     "retriever with the cached loss": (make_retriever(**RETRIEVER, mini_batch_size=3), 8),
     "retriever with hard negatives": (make_retriever(**RETRIEVER, hard_negatives="encoder"), 8),
+    "linker": (make_linker(dataset="pair_classification", epochs=3, batch_size=2, hidden_dropout=0.2), 4),
     "llama": (make_summarizer(**SUMMARIZER), 5),
     "llama with LoRA": (make_summarizer(**SUMMARIZER, lora=make_lora("llama", dropout=0.2)), 5),
     "t5": (make_summarizer(**SUMMARIZER, base_model="t5"), 5),
@@ -131,6 +133,7 @@ def test_a_linear_model_is_the_same_bytes_again() -> None:
             [f"semantic_search/tiny_search/{name}" for name in ("train", "validation", "collection")],
         ),
         ("extractor", ["summarization/tiny_papers/train", "summarization/tiny_papers/validation"]),
+        ("linker", ["tiny/pair_classification/train", "tiny/pair_classification/validation"]),
         ("t5", ["summarization/tiny_papers/train", "summarization/tiny_papers/validation"]),
         (
             "pretraining on two corpora",

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from papertrail.core.params.names import suggest
-from papertrail.core.params.schema import Classifier, Linear, Model, Params, Retriever
+from papertrail.core.params.schema import Classifier, Linear, Linker, Model, Params, Retriever
 
 LABEL_COLUMNS = {"label", "ner_tags", "sampled"}  # of prepared rows: never an input
 
@@ -55,6 +55,8 @@ def _check_model(model: Model, params: Params) -> Iterator[str]:
         if model.head == "pair_classification" and len(model.inputs) != 2:
             yield f"inputs: expected a pair such as [context, candidate] (got {model.inputs})"
         yield from (f"input_dropout: {problem}" for problem in _check_inputs(model, list(model.input_dropout)))
+    if isinstance(model, Classifier | Linker) and (labels := LABEL_COLUMNS & set(model.inputs)):
+        yield f"inputs: '{min(labels)}' is the label, not an input"
 
 
 def _check_indexes(params: Params) -> Iterator[str]:

@@ -81,7 +81,7 @@ class Pretraining(Optimisation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fitted:
-    """A regression over features, among them those of a base model; it is fitted at once, without optimisation steps."""
+    """A regression over features, such as vectors of a base model; it is fitted at once, without optimisation steps."""
 
     task: str
     dataset: str
@@ -162,6 +162,22 @@ class Retriever(FineTuning):
 
 @strict
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Linker(FineTuning):
+    """A bi-encoder that ranks the entries of a bibliography for a citation, combined with BM25.
+
+    `inputs` are the columns of a row with the context of the citation and with the entry.
+    """
+
+    kind: Literal["linker"]
+    inputs: Annotated[list[str], Field(min_length=2, max_length=2)]
+    max_tokens: Tokens
+    hidden_dropout: Dropout
+    attention_dropout: Dropout
+    scale: Annotated[float, Field(gt=0)]
+
+
+@strict
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lora:
     """Low-rank adaptation: two small matrices per named module are trained, then merged into it."""
 
@@ -199,7 +215,7 @@ class Extractor(Fitted):
     trade_offs: Annotated[list[Fraction], Field(min_length=1)]
 
 
-Model = Classifier | Linear | Retriever | Summarizer | Extractor
+Model = Classifier | Linear | Retriever | Linker | Summarizer | Extractor
 
 
 @strict
@@ -213,6 +229,7 @@ class Defaults:
     retriever: dict[str, Any]
     summarizer: dict[str, Any]
     extractor: dict[str, Any]
+    linker: dict[str, Any]
 
 
 @strict
@@ -264,6 +281,16 @@ class RetrieverEvaluation:
 
 @strict
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LinkerEvaluation:
+    """How linkers are evaluated; the bins and points are those of the plots of a classifier."""
+
+    batch_size: Positive
+    calibration_bins: Positive
+    plot_points: Positive
+
+
+@strict
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
     """How summaries are generated; lengths in tokens. `papers` is the number of test papers to summarize, null all."""
 
@@ -300,6 +327,7 @@ class Evaluation:
     retriever: RetrieverEvaluation
     summarizer: Generation
     extractor: ExtractorEvaluation
+    linker: LinkerEvaluation
 
 
 @strict
