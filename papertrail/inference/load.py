@@ -110,7 +110,7 @@ def load(params: Params, task: str, name: str | None, root: Path = Path(), revis
         network=network.eval(),
         tokenizer=tokenizer,
         labels=[labels[number] for number in range(len(labels))],
-        index=_load_index(root / "data/index" / choice.index, folder) if choice.index else None,
+        index=_load_index(root / "data/index" / choice.index, folder, settings) if choice.index else None,
         metrics=read_metrics(root / "metrics/evaluate" / f"{choice.name}.json"),
         reason=choice.reason,
         revision=revision or describe_revision(root),
@@ -164,10 +164,10 @@ LOADERS: dict[str, Callable[[Any, Runtime, Path], tuple[Any, Any]]] = {
 }
 
 
-def _load_index(folder: Path, model: Path) -> "Loaded":
+def _load_index(folder: Path, model: Path, settings: Any) -> "Loaded":
     from papertrail.models.index import load_index
 
-    return load_index(folder, model)
+    return load_index(folder, model, settings.inputs)
 
 
 def pick(params: Params, task: str, name: str | None, root: Path) -> Choice:
