@@ -89,7 +89,9 @@ def test_hits_of_the_untuned_model_are_shown_beside_the_others() -> None:
     shown = show_hits(
         [{"query": "stones"}], [{"query": "stones", "system": "BM25 + model", "hits": [HIT], "untuned": untuned}]
     )
-    assert shown == ("stones, by cosine similarity\n\nfine-tuned\n2. 0.512  On Stones\n\nuntuned\n2. 0.512  On Sand\n")
+    assert shown == (
+        "stones, by BM25 + model, with cosine similarity\n\nfine-tuned\n2. 0.512  On Stones\n\nuntuned\n2. 0.512  On Sand\n"
+    )
 
 
 def test_a_summary_is_headed_by_its_file_or_text() -> None:
