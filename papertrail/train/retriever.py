@@ -86,7 +86,7 @@ def fit(model: Retriever, splits: Mapping[str, list[Row]], collection: list[Row]
         **scores,
         "steps": trainer.state.global_step,
         "pairs": len(pairs),
-        "pairs_dropped_for_lack_of_a_hard_negative": sum(len(row["positives"]) for row in splits["train"]) - len(pairs),
+        **count_dropped(splits["train"], len(pairs), model.positives_per_query),
         "pairs_left_out_in_first_epoch": len(pairs) - sum(map(len, first_epoch)),
         "texts_cut": count_truncated(encoder, [*(row["query"] for row in splits["train"]), *texts.values()]),
     }
@@ -172,6 +172,13 @@ def summarize(history: list[dict[str, float]], bm25: float) -> dict[str, Any]:
         "best_epoch": best,
         "epochs": len(scores) - 1,
     }
+
+
+def count_dropped(rows: list[Row], pairs: int, positives_per_query: int | None) -> dict[str, int]:
+    """Return how many pairs of the training queries were dropped, by reason; `pairs` were kept."""
+    every = [len(row["positives"]) for row in rows]
+    drawn = sum(every if positives_per_query is None else (min(count, positives_per_query) for count in every))
+    return {"pairs_not_drawn": sum(every) - drawn, "pairs_dropped_for_lack_of_a_hard_negative": drawn - pairs}
 
 
 def saver(encoder: Any) -> Any:

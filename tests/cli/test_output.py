@@ -90,7 +90,8 @@ def test_hits_of_the_untuned_model_are_shown_beside_the_others() -> None:
         [{"query": "stones"}], [{"query": "stones", "system": "BM25 + model", "hits": [HIT], "untuned": untuned}]
     )
     assert shown == (
-        "stones, by BM25 + model, with cosine similarity\n\nfine-tuned\n2. 0.512  On Stones\n\nuntuned\n2. 0.512  On Sand\n"
+        "stones, by BM25 + model, with cosine similarity\n\n"
+        "fine-tuned\n2. 0.512  On Stones\n\nuntuned\n2. 0.512  On Sand\n"
     )
 
 

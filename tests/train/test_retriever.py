@@ -151,6 +151,12 @@ def test_pairs_without_a_hard_negative_are_dropped_and_counted(folder: str, tmp_
     assert metrics["pairs_dropped_for_lack_of_a_hard_negative"] == len(ids)
 
 
+def test_pairs_that_are_not_drawn_are_counted(folder: str, tmp_path: Path) -> None:
+    metrics = run_training(tmp_path, make_retriever(base_model=folder, positives_per_query=1)).metrics
+    assert (metrics["pairs"], metrics["pairs_not_drawn"]) == (40, 8)
+    assert metrics["pairs_dropped_for_lack_of_a_hard_negative"] == 0
+
+
 # --- training texts ---
 
 

@@ -139,6 +139,7 @@ class Retriever(FineTuning):
 
     Attributes:
         inputs: Columns of a document that the model reads, in order.
+        positives_per_query: Maximum pairs of a training query; null: one for each of its positive documents.
         fusion_constant: Of reciprocal rank fusion.
         validation_documents: Maximum documents that validation queries search; null: all.
     """
@@ -151,6 +152,7 @@ class Retriever(FineTuning):
     hidden_dropout: Dropout
     attention_dropout: Dropout
     scale: Annotated[float, Field(gt=0)]
+    positives_per_query: Positive | None
     hard_negatives: Literal["none", "bm25", "encoder"]
     hard_negative_ranks: Annotated[list[Positive], Field(min_length=2, max_length=2)]
     fusion_constant: Positive
