@@ -141,7 +141,7 @@ def map_works(spellings: Mapping[str, Spelling], settings: Works) -> dict[str, s
     groups: defaultdict[str, list[str]] = defaultdict(list)
     for key in spellings:
         groups[_find(root, key)].append(key)
-    works = {}
+    works: dict[str, str] = {}
     for keys in groups.values():
         best = min(keys, key=lambda k: (-spellings[k].titles.total(), len(squash(k)), -len(k), k))
         works |= {key: best for key in keys if key != best}

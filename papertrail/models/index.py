@@ -72,7 +72,8 @@ class Loaded:
         """Return the cosine of each query with its documents, (queries, depth); of no meaning at position -1."""
         wanted, place = np.unique(np.maximum(positions, 0), return_inverse=True)
         vectors = self.vectors.reconstruct_batch(wanted)[place.reshape(positions.shape)]  # (queries, depth, dimension)
-        return np.einsum("qd,qnd->qn", queries, vectors)
+        cosines: Vectors = np.einsum("qd,qnd->qn", queries, vectors)
+        return cosines
 
 
 def load_index(folder: Path, model: Path, inputs: Sequence[str]) -> Loaded:

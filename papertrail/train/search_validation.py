@@ -8,7 +8,7 @@ from sentence_transformers.sentence_transformer.evaluation import SentenceEvalua
 from papertrail.core.params import Retriever
 from papertrail.core.randomness import sample
 from papertrail.core.records import Row
-from papertrail.metrics.ranking import MEASURES, mean_scores, retrieval_scores
+from papertrail.metrics.ranking import mean_scores, retrieval_scores
 from papertrail.models.ranking import Integers, bm25_ranking, fuse, top
 from papertrail.models.search_systems import FUSED_RANKS
 from papertrail.models.sentence_encoder import embed
@@ -18,7 +18,7 @@ MODEL = f"validation_{SCORE}_model"  # names of scores in the log of the Trainer
 HYBRID = f"validation_{SCORE}_hybrid"
 
 
-class SearchEvaluator(SentenceEvaluator):  # type: ignore[misc]
+class SearchEvaluator(SentenceEvaluator):
     """nDCG@10 of an encoder and of its fusion with BM25 on the validation queries; each query's own paper is excluded.
 
     Args:
@@ -29,7 +29,7 @@ class SearchEvaluator(SentenceEvaluator):  # type: ignore[misc]
     """
 
     def __init__(self, rows: list[Row], texts: Mapping[str, str], model: Retriever, seed: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         relevant = {id_ for row in rows for id_ in row["relevant"]}
         chosen = relevant | sample(texts.keys() - relevant, _rest(model, relevant), seed, "validation documents")
         self.rows, self.batch_size, self.constant = rows, model.batch_size, model.fusion_constant
@@ -55,7 +55,6 @@ class SearchEvaluator(SentenceEvaluator):  # type: ignore[misc]
             for row, best in zip(self.rows, ranked, strict=True)
         }
         qrels = {row["id"]: dict.fromkeys(row["relevant"], 1) for row in self.rows}
-        assert SCORE in MEASURES
         return mean_scores(retrieval_scores(qrels, rankings))[SCORE]
 
 
