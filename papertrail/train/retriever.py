@@ -74,20 +74,14 @@ def fit(model: Retriever, splits: Mapping[str, list[Row]], collection: list[Row]
     )
     trainer.sampler = ConflictFreeBatches(pairs, model.batch_size, settings.seed)
     run_trainer(trainer, settings)
-    start = {"epoch": 0.0, "step": 0.0, **{f"eval_{key}": value for key, value in untuned.items()}}
-    history = [
-        {k.replace(f"eval_{MODEL}", "eval_score"): v for k, v in e.items()} for e in [start, *trainer.state.log_history]
-    ]
+    history = with_untuned(trainer.state.log_history, untuned)
     scores = summarize(history, evaluator.score(evaluator.bm25))
     if scores["best_epoch"] == 0:
         encoder.load_state_dict(base)
-    first_epoch = ConflictFreeBatches(pairs, model.batch_size, settings.seed)
     metrics = {
         **scores,
         "steps": trainer.state.global_step,
-        "pairs": len(pairs),
-        **count_dropped(splits["train"], len(pairs), model.positives_per_query),
-        "pairs_left_out_in_first_epoch": len(pairs) - sum(map(len, first_epoch)),
+        **count_pairs(splits["train"], pairs, model, settings.seed),
         "texts_cut": count_truncated(encoder, [*(row["query"] for row in splits["train"]), *texts.values()]),
     }
     savers = (saver(encoder), lambda folder: write_system(scores["answers_with"], Path(folder)))
@@ -174,11 +168,23 @@ def summarize(history: list[dict[str, float]], bm25: float) -> dict[str, Any]:
     }
 
 
-def count_dropped(rows: list[Row], pairs: int, positives_per_query: int | None) -> dict[str, int]:
-    """Return how many pairs of the training queries were dropped, by reason; `pairs` were kept."""
+def with_untuned(history: list[dict[str, float]], untuned: dict[str, float]) -> list[dict[str, float]]:
+    """Return the log entries after one for the scores of the untuned model; that of the model is `eval_score`."""
+    start = {"epoch": 0.0, "step": 0.0, **{f"eval_{name}": score for name, score in untuned.items()}}
+    return [{k.replace(f"eval_{MODEL}", "eval_score"): v for k, v in e.items()} for e in [start, *history]]
+
+
+def count_pairs(rows: list[Row], pairs: list[Pair], model: Retriever, seed: int) -> dict[str, int]:
+    """Return how many pairs of the training queries there are, and how many were dropped, by reason."""
     every = [len(row["positives"]) for row in rows]
-    drawn = sum(every if positives_per_query is None else (min(count, positives_per_query) for count in every))
-    return {"pairs_not_drawn": sum(every) - drawn, "pairs_dropped_for_lack_of_a_hard_negative": drawn - pairs}
+    drawn = sum(min(count, model.positives_per_query or count) for count in every)
+    first_epoch = ConflictFreeBatches(pairs, model.batch_size, seed)
+    return {
+        "pairs": len(pairs),
+        "pairs_not_drawn": sum(every) - drawn,
+        "pairs_dropped_for_lack_of_a_hard_negative": drawn - len(pairs),
+        "pairs_left_out_in_first_epoch": len(pairs) - sum(map(len, first_epoch)),
+    }
 
 
 def saver(encoder: Any) -> Any:
