@@ -128,7 +128,8 @@ def show_hits(subjects: list[Answer], answers: list[Answer]) -> str:
     blocks = []
     for subject, answer in zip(subjects, answers, strict=True):
         subject = {"paper": answer["paper"]["title"]} if "paper" in answer else subject
-        title = f"{cell(next(iter(subject.values())))}, by cosine similarity\n"
+        by = "" if answer["system"] == "model" else f"{answer['system']}, with "
+        title = f"{cell(next(iter(subject.values())))}, by {by}cosine similarity\n"
         if "untuned" in answer:
             lists = (("fine-tuned", answer["hits"]), ("untuned", answer["untuned"]))
             blocks.append(title + "".join(f"\n{name}\n{''.join(map(show_hit, hits))}" for name, hits in lists))

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 from datasets import Features
 
-from papertrail.core.artifacts import new_folder, write_json
+from papertrail.core.artifacts import new_folder, write_csv, write_json
 from papertrail.core.errors import DataError, ParamsError
 from papertrail.core.params import Params, choose
 from papertrail.core.parquet import open_rows, stream_rows, write_rows
@@ -19,13 +19,15 @@ from papertrail.data.leakage import find_near_duplicates
 from papertrail.data.prepared import collection_file, split_file
 from papertrail.data.task import Task, load_settings, load_task
 
+MERGES = "works.csv"  # beside the prepared rows
 Files = Mapping[str, Path]  # split -> Parquet file
 
 
 def prepare_dataset(name: str, params: Params) -> None:
     """Write the rows of a data set to the files of papertrail.data.prepared, and metrics/prepare/<name>.json.
 
-    Rows that are near-duplicates of rows of a later split are dropped.
+    Rows that are near-duplicates of rows of a later split are dropped. Spellings of a work that were merged into
+    another are listed in works.csv.
 
     Args:
         name: Data set of params.yaml.
@@ -40,7 +42,7 @@ def prepare_dataset(name: str, params: Params) -> None:
     task, raw = load_task(settings.task), Path("data/raw", settings.source)
     if task.resolve is not None:
         settings = task.resolve(raw, settings)
-    counts = Counts()
+    counts = Counts(works=params.works)
     features = task.features(settings)
     documents = 0
     with new_files(settings.task, name) as (files, collection):
@@ -54,6 +56,7 @@ def prepare_dataset(name: str, params: Params) -> None:
             rows = check_collection(name, files, task.read_collection(raw, settings, params.seed, counts, needed))
             documents = write_collection(rows, task.collection_features(settings), collection)
         sizes = {split: count_rows(file) for split, file in files.items()}
+        write_merges(counts.merges, collection.with_name(MERGES))
     write_json(to_metrics(counts, sizes, documents), Path("metrics/prepare", f"{name}.json"))
 
 
@@ -160,6 +163,12 @@ def write_collection(documents: Iterable[Row], features: Features, file: Path) -
         for document in documents:
             writer.add(document)
     return writer.rows
+
+
+def write_merges(merges: list[Row], file: Path) -> None:
+    """Write the spellings that were merged into others, to be read by people; no file if there are none."""
+    if merges:
+        write_csv(merges, file, list(merges[0]))
 
 
 def count_rows(file: Path) -> dict[str, int]:

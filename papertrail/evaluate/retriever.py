@@ -17,6 +17,7 @@ from papertrail.evaluate.results import Example, Predictions, Results
 from papertrail.evaluate.systems import ScoredSystems, add_intervals
 from papertrail.metrics.ranking import MEASURES, Rankings, Relevance, mean_scores, retrieval_scores
 from papertrail.models.ranking import Integers, bm25_ranking, fuse, top
+from papertrail.models.search_systems import FUSED_RANKS
 from papertrail.models.sentence_encoder import count_truncated, document_text, embed, load_encoder
 
 RANKS = (1, 2, 3, 5, 10, 20, 30, 50, 70, 100)  # of the recall plot
@@ -90,7 +91,8 @@ def rank_documents(model: Retriever, folder: Path, queries: list[Row], documents
         ranked[system] = top(embed(encoder, asked, search.batch_size) @ vectors.T, depth)[0]
         truncated = count_truncated(encoder, [*asked, *texts])
     ranked["bm25"] = bm25_ranking(asked, texts, depth)
-    ranked["hybrid"] = fuse([ranked["bm25"], ranked["model"]], search.fusion_constant, depth, len(ids))[0]
+    fused = [ranked[system][:, :FUSED_RANKS] for system in ("bm25", "model")]
+    ranked["hybrid"] = fuse(fused, model.fusion_constant, depth, len(ids))[0]
     systems = {
         system: {
             row["id"]: [ids[i] for i in best if i >= 0 and ids[i] != row["own"]][: search.depth]

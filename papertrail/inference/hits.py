@@ -11,27 +11,38 @@ from papertrail.core.runtime import device, to_inference
 from papertrail.data.text import normalise_title
 from papertrail.inference.load import Model
 from papertrail.inference.snippets import shorten
+from papertrail.models.search_systems import SYSTEMS
 
 if TYPE_CHECKING:
-    from papertrail.models.index import Loaded
+    from papertrail.models.index import Loaded, Vectors
 
 SNIPPET = 300  # characters of an abstract
 SIMILAR_TITLE = 0.8  # ratio of a title with a typo or two; difflib's default 0.6 accepts other titles and takes seconds
 
 
 def search(model: Model, queries: list[str], k: int) -> list[Row]:
-    """Find the k documents nearest to each query.
+    """Find the k best documents for each query, by the system that is best on validation.
 
     Returns:
-        For each query {"query", "cut", "hits": [{"rank", "id", "title", "year", "abstract", "cosine_similarity"}]},
-        best first. "cut": whether the query was truncated. "year" is None if unknown; "abstract" is its beginning.
+        For each query {"query", "system", "cut", "hits": [{"rank", "id", "title", "year", "abstract", "score",
+        "cosine_similarity"}]}, best first. "system": what ranked, for people; "cut": whether the query was truncated
+        for the model. "year" is None if unknown; "abstract" is its beginning; "score" is that of the system, and
+        "cosine_similarity" that of the model.
 
     Raises:
         DataError: A query is empty.
     """
     _check_queries(queries)
-    answers = _nearest(model, queries, k)
-    return [{"query": query, **answer} for query, answer in zip(queries, answers, strict=True)]
+    index, constant = _index_of(model), model.settings_as(Retriever).fusion_constant
+    vectors, cut = _embed(model, queries)
+    positions, scores = index.rank(queries, vectors, min(k, len(index.documents)), constant)
+    cosines = scores if index.system == "model" else index.cosines(vectors, positions)
+    hits = _make_hits(index, positions, scores, cosines)
+    system = SYSTEMS[index.system]
+    return [
+        {"query": query, "system": system, "cut": cut[number], "hits": hits[number]}
+        for number, query in enumerate(queries)
+    ]
 
 
 def find_similar(model: Model, papers: list[str], k: int) -> list[Row]:
@@ -43,7 +54,7 @@ def find_similar(model: Model, papers: list[str], k: int) -> list[Row]:
         k: Maximum number of hits.
 
     Returns:
-        For each paper {"paper": {"id", "title"}, "cut", "hits"}; hits as in `search`.
+        For each paper {"paper": {"id", "title"}, "system", "cut", "hits"} as in `search`; the system is the model.
 
     Raises:
         DataError: A name is empty, or not in the index; the message suggests a similar title or the nearest document.
@@ -52,13 +63,15 @@ def find_similar(model: Model, papers: list[str], k: int) -> list[Row]:
 
     index, settings = _index_of(model), model.settings_as(Retriever)
     documents = _find_papers(model, index, papers)
-    found = _nearest(model, [document_text(document, settings.inputs) for document in documents], k + 1)
+    vectors, cut = _embed(model, [document_text(document, settings.inputs) for document in documents])
+    positions, cosines = index.search(vectors, min(k + 1, len(index.documents)))
+    found = _make_hits(index, positions, cosines, cosines)
     answers = []
-    for document, answer in zip(documents, found, strict=True):
-        others = [hit for hit in answer["hits"] if hit["id"] != document["id"]][:k]
+    for number, document in enumerate(documents):
+        others = [hit for hit in found[number] if hit["id"] != document["id"]][:k]
         hits = [{**hit, "rank": rank} for rank, hit in enumerate(others, start=1)]
         paper = {"id": document["id"], "title": document["title"]}
-        answers.append({"paper": paper, "cut": answer["cut"], "hits": hits})
+        answers.append({"paper": paper, "system": SYSTEMS["model"], "cut": cut[number], "hits": hits})
     return answers
 
 
@@ -85,7 +98,8 @@ def search_untuned(model: Model, queries: list[str], k: int) -> list[list[Row]]:
     encoder = to_inference(load_encoder(folder, settings.max_tokens, device(runtime)), runtime)
     documents = embed(encoder, [document_text(row, settings.inputs) for row in index.documents], batch_size)
     scores = embed(encoder, queries, batch_size) @ documents.T  # (queries, documents)
-    return _make_hits(index, *top(scores, min(k, len(index.documents))))
+    positions, cosines = top(scores, min(k, len(index.documents)))
+    return _make_hits(index, positions, cosines, cosines)
 
 
 def _check_queries(queries: list[str]) -> None:
@@ -94,33 +108,33 @@ def _check_queries(queries: list[str]) -> None:
             raise DataError(f"query {number} of {len(queries)} is empty; give the text to search for")
 
 
-def _nearest(model: Model, texts: list[str], k: int) -> list[Row]:
-    """Return {"cut", "hits"} for each text."""
+def _embed(model: Model, texts: list[str]) -> tuple["Vectors", list[bool]]:
+    """Return the vectors of texts, and whether each text was truncated."""
     from papertrail.models.sentence_encoder import count_truncated, embed
 
-    index = _index_of(model)
     vectors = embed(model.network, texts, model.params.evaluation.retriever.batch_size)
-    hits = _make_hits(index, *index.search(vectors, min(k, len(index.documents))))
-    cut = [count_truncated(model.network, [text]) > 0 for text in texts]
-    return [{"cut": cut[number], "hits": hits[number]} for number in range(len(texts))]
+    return vectors, [count_truncated(model.network, [text]) > 0 for text in texts]
 
 
-def _make_hits(index: "Loaded", positions: Any, scores: Any) -> list[list[Row]]:
-    """Return the hits of each query from positions and cosine similarities, (queries, k); position -1 is no hit."""
+def _make_hits(index: "Loaded", positions: Any, scores: Any, cosines: Any) -> list[list[Row]]:
+    """Return the hits of each query from positions, scores and cosines, (queries, k) each; position -1 is no hit."""
     hits = []
-    for places, cosines in zip(positions.tolist(), scores.tolist(), strict=True):
-        pairs = [(place, cosine) for place, cosine in zip(places, cosines, strict=True) if place >= 0]
-        hits.append([_hit(rank, index.documents[place], cosine) for rank, (place, cosine) in enumerate(pairs, start=1)])
+    for row in zip(positions.tolist(), scores.tolist(), cosines.tolist(), strict=True):
+        found = [hit for hit in zip(*row, strict=True) if hit[0] >= 0]
+        hits.append(
+            [_hit(rank, index.documents[place], *values) for rank, (place, *values) in enumerate(found, start=1)]
+        )
     return hits
 
 
-def _hit(rank: int, document: Row, cosine: float) -> Row:
+def _hit(rank: int, document: Row, score: float, cosine: float) -> Row:
     return {
         "rank": rank,
         "id": document["id"],
         "title": document["title"],
         "year": document["year"] or None,
         "abstract": shorten(document["abstract"], SNIPPET),
+        "score": score,
         "cosine_similarity": cosine,
     }
 

@@ -26,6 +26,7 @@ from papertrail.core.params import (
 from papertrail.core.params import Model as ModelParams
 from papertrail.core.runtime import configure, device, start, to_inference
 from papertrail.data.task import load_task
+from papertrail.models.search_systems import SYSTEMS
 
 if TYPE_CHECKING:
     from papertrail.models.index import Loaded
@@ -119,6 +120,7 @@ def load(params: Params, task: str, name: str | None, root: Path = Path(), revis
     configure(params.runtime)
     start(params.runtime, params.seed)
     network, tokenizer = _load_network(choice.name, settings, params.runtime, folder)
+    index = _load_index(root / "data/index" / choice.index, folder, settings) if choice.index else None
     return Model(
         name=choice.name,
         settings=settings,
@@ -126,9 +128,9 @@ def load(params: Params, task: str, name: str | None, root: Path = Path(), revis
         network=network,
         tokenizer=tokenizer,
         labels=_labels_of(network, settings),
-        index=_load_index(root / "data/index" / choice.index, folder) if choice.index else None,
+        index=index,
         metrics=read_metrics(root / "metrics/evaluate" / f"{choice.name}.json"),
-        reason=choice.reason,
+        reason=f"{choice.reason}; searches by {SYSTEMS[index.system]}" if index else choice.reason,
         revision=revision or describe_revision(root),
     )
 
@@ -212,10 +214,10 @@ LOADERS: dict[str, Callable[[Any, Runtime, Path], tuple[Any, Any]]] = {
 }
 
 
-def _load_index(folder: Path, model: Path) -> "Loaded":
+def _load_index(folder: Path, model: Path, settings: Any) -> "Loaded":
     from papertrail.models.index import load_index
 
-    return load_index(folder, model)
+    return load_index(folder, model, settings.inputs)
 
 
 def pick(params: Params, task: str, name: str | None, root: Path) -> Choice:
@@ -304,7 +306,7 @@ def about(model: Model) -> dict[str, Any]:
     """Describe the model of an answer: {"run", "task", "data", "chosen", "revision", "scores"}.
 
     `scores` has a dict per view of the test split: "view", "score" (its key in metrics/), "name" (for people),
-    "value", "low", "high" and "level" (confidence level of the interval).
+    "value", "low", "high" and "level" (confidence level of the interval). A search has those of its system.
     """
     from papertrail.report.names import metric_name
 
@@ -312,7 +314,7 @@ def about(model: Model) -> dict[str, Any]:
     level = model.params.evaluation.confidence_level
     scores = []
     for view, systems in sorted(model.metrics.items()):
-        values = systems.get("model", {})
+        values = systems.get(model.index.system if model.index else "model", {})
         score = next((name for name in headlines if name in values and f"{name}_low" in values), None)
         if score is not None:
             interval = {"value": values[score], "low": values[f"{score}_low"], "high": values[f"{score}_high"]}

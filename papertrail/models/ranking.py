@@ -36,7 +36,7 @@ def bm25_scores(queries: Sequence[str], documents: Sequence[str]) -> NDArray[np.
     Source: Kamphuis et al. 2020, Which BM25 Do You Mean? (Lucene, accurate), computed by bm25s.
     """
     scores = np.zeros((len(queries), len(documents)))
-    for row, values in zip(scores, _score_documents(queries, documents), strict=True):
+    for row, values in zip(scores, Bm25(documents).scores(queries), strict=True):
         row[:] = values
     return scores
 
@@ -67,20 +67,36 @@ def bm25_pair_scores(
     for position, query in enumerate(queries):
         positions[query].append(position)
     scores = np.zeros(len(queries))
-    for rows, values in zip(positions.values(), _score_documents(list(positions), list(documents)), strict=True):
+    for rows, values in zip(positions.values(), Bm25(list(documents)).scores(list(positions)), strict=True):
         scores[rows] = values[document_of[rows]]
     return scores
 
 
-def _score_documents(queries: Sequence[str], documents: Sequence[str]) -> Iterator[NDArray[np.float64]]:
-    """Yield (documents,) scores for each query."""
-    tokenized = bm25s.tokenize(list(documents), stopwords="en", show_progress=False)
-    if not tokenized.vocab:
-        raise DataError(f"none of {len(documents)} documents has a word that is not a stop word")
-    index = bm25s.BM25(method="lucene", k1=1.5, b=0.75, dtype="float64")
-    index.index(tokenized, show_progress=False)
-    for words in bm25s.tokenize(list(queries), stopwords="en", return_ids=False, show_progress=False):
-        yield index.get_scores(words) if words else np.zeros(len(documents))  # get_scores fails on an empty query
+class Bm25:
+    """BM25 of documents that are searched more than once; see `bm25_scores`.
+
+    Raises:
+        DataError: No document has a word that is not a stop word.
+    """
+
+    def __init__(self, documents: Sequence[str]) -> None:
+        tokenized = bm25s.tokenize(list(documents), stopwords="en", show_progress=False)
+        if not tokenized.vocab:
+            raise DataError(f"none of {len(documents)} documents has a word that is not a stop word")
+        self.documents = len(documents)
+        self.index = bm25s.BM25(method="lucene", k1=1.5, b=0.75, dtype="float64")
+        self.index.index(tokenized, show_progress=False)
+
+    def scores(self, queries: Sequence[str]) -> Iterator[NDArray[np.float64]]:
+        """Yield (documents,) scores for each query."""
+        for words in bm25s.tokenize(list(queries), stopwords="en", return_ids=False, show_progress=False):
+            yield self.index.get_scores(words) if words else np.zeros(self.documents)  # fails on an empty query
+
+    def rank(self, queries: Sequence[str], depth: int) -> tuple[Integers, Floats]:
+        """Return positions and scores of the best documents, each (queries, depth); -1 after the last with a score."""
+        best = [top(scores[None], depth) for scores in self.scores(queries)]
+        positions, scores = (np.concatenate([pair[part] for pair in best]) for part in (0, 1))
+        return np.where(scores > 0, positions, -1), scores
 
 
 def top(scores: Floats, depth: int) -> tuple[Integers, Floats]:
@@ -99,8 +115,7 @@ def top(scores: Floats, depth: int) -> tuple[Integers, Floats]:
 
 def bm25_ranking(queries: Sequence[str], documents: Sequence[str], depth: int) -> Integers:
     """Return (queries, depth) positions of the best documents by BM25; -1 after the last that shares a word."""
-    positions, scores = top(bm25_scores(queries, documents), depth)
-    return np.where(scores > 0, positions, -1)
+    return Bm25(documents).rank(queries, depth)[0]
 
 
 def fuse(rankings: Sequence[Integers], constant: int, depth: int, documents: int) -> tuple[Integers, Floats]:

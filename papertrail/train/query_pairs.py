@@ -41,6 +41,8 @@ class Pair:
 def make_pairs(rows: list[Row], texts: dict[str, str], model: Retriever, seed: int, encoder: Any) -> list[Pair]:
     """Return a pair for each query and positive document, with hard negatives if the retriever uses them.
 
+    A query with more than `positives_per_query` documents has that many, drawn by (seed, query, document).
+
     The negative of a pair is drawn by (seed, query, document) from the mined documents that are not relevant to the
     query. Pairs without a mined document are dropped, since the loss needs the same columns in every row.
 
@@ -58,7 +60,7 @@ def make_pairs(rows: list[Row], texts: dict[str, str], model: Retriever, seed: i
     pairs = []
     for row in rows:
         negatives = [id_ for id_ in mined.get(row["id"], []) if id_ not in row["relevant"]]
-        for document in row["positives"]:
+        for document in draw_positives(row, model.positives_per_query, seed):
             number = draw(seed, "hard negative", row["id"], document)
             negative = negatives[number % len(negatives)] if negatives else None
             pairs.append(Pair(row["query"], document, frozenset(row["relevant"]), negative))
@@ -70,6 +72,12 @@ def make_pairs(rows: list[Row], texts: dict[str, str], model: Retriever, seed: i
             f"among {len(texts)} documents; lower the first rank"
         )
     return pairs
+
+
+def draw_positives(row: Row, size: int | None, seed: int) -> list[str]:
+    """Return so many positive documents of a query, in their order; all if `size` is None."""
+    chosen = sorted(row["positives"], key=lambda id_: draw(seed, "positive", row["id"], id_))[:size]
+    return [id_ for id_ in row["positives"] if id_ in chosen]
 
 
 def _mine(rows: list[Row], texts: dict[str, str], model: Retriever, encoder: Any) -> dict[str, list[str]]:

@@ -12,7 +12,6 @@ from typing import Any
 
 from datasets import Dataset
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
-from sentence_transformers.sentence_transformer.evaluation import InformationRetrievalEvaluator
 from transformers import AutoConfig
 
 from papertrail.core.params import Retriever
@@ -20,16 +19,16 @@ from papertrail.core.parquet import read_rows
 from papertrail.core.records import Row
 from papertrail.core.runtime import device
 from papertrail.data.prepared import collection_file, split_file
-from papertrail.models.kernels import similarity
+from papertrail.models.search_systems import best_system, write_system
 from papertrail.models.sentence_encoder import count_truncated, document_text, load_encoder
 from papertrail.train.arguments import dropout_of, training_arguments
 from papertrail.train.checkpoints import EpochEnd, Settings, run_trainer
 from papertrail.train.kinds import Trained, with_base_model
 from papertrail.train.query_pairs import ConflictFreeBatches, Pair, make_pairs
 from papertrail.train.ranking_loss import CachedRankingLoss, RankingLoss
+from papertrail.train.search_validation import HYBRID, MODEL, SearchEvaluator
 
 SPLITS = ("train", "validation")
-SCORE = "validation_cosine_ndcg@10"  # name of the score in the library's evaluator
 
 
 def input_files(model: Retriever) -> list[Path]:
@@ -49,9 +48,10 @@ def train(model: Retriever, settings: Settings) -> Trained:
 
 
 def fit(model: Retriever, splits: Mapping[str, list[Row]], collection: list[Row], settings: Settings) -> Trained:
-    """Train on splits["train"]; keep the epoch with the best nDCG@10 on splits["validation"].
+    """Train on splits["train"]; keep the weights with the best nDCG@10 on splits["validation"].
 
-    On validation, queries search the documents that are relevant to any validation query.
+    These are the weights of an epoch, or the base model's (epoch 0) if no epoch is better. The retriever answers with
+    the best of three systems on the same queries: the model, BM25 and their fusion.
 
     Raises:
         ParamsError: max_tokens exceeds the positions of the encoder, or no pair has a hard negative.
@@ -61,30 +61,31 @@ def fit(model: Retriever, splits: Mapping[str, list[Row]], collection: list[Row]
     encoder = load_encoder(Path(model.base_model), model.max_tokens, device(settings.runtime), dropout)
     texts = {document["id"]: document_text(document, model.inputs) for document in collection}
     pairs = make_pairs(splits["train"], texts, model, settings.seed, encoder)
-    sampler = ConflictFreeBatches(pairs, model.batch_size, settings.seed)
+    evaluator = SearchEvaluator(splits["validation"], texts, model, settings.seed)
+    base = {key: weight.clone() for key, weight in encoder.state_dict().items()}
+    untuned = evaluator(encoder)
     trainer = RetrieverTrainer(
         model=encoder,
         args=_arguments(model, settings),
         train_dataset=Dataset.from_dict(_columns(pairs, texts, {row["id"]: row["title"] for row in collection})),
-        evaluator=_evaluator(splits["validation"], texts, model.batch_size),
+        evaluator=evaluator,
         loss=_loss(encoder, model),
         callbacks=[EpochEnd(), *settings.trackers],
     )
-    trainer.sampler = sampler
+    trainer.sampler = ConflictFreeBatches(pairs, model.batch_size, settings.seed)
     run_trainer(trainer, settings)
-    history = [{k.replace(f"eval_{SCORE}", "eval_score"): v for k, v in e.items()} for e in trainer.state.log_history]
-    first_epoch = ConflictFreeBatches(pairs, model.batch_size, settings.seed)
+    history = with_untuned(trainer.state.log_history, untuned)
+    scores = summarize(history, evaluator.score(evaluator.bm25))
+    if scores["best_epoch"] == 0:
+        encoder.load_state_dict(base)
     metrics = {
-        **summarize(history),
+        **scores,
         "steps": trainer.state.global_step,
-        "pairs": len(pairs),
-        "pairs_dropped_for_lack_of_a_hard_negative": sum(len(row["positives"]) for row in splits["train"]) - len(pairs),
-        "pairs_left_out_in_first_epoch": len(pairs) - sum(map(len, first_epoch)),
+        **count_pairs(splits["train"], pairs, model, settings.seed),
         "texts_cut": count_truncated(encoder, [*(row["query"] for row in splits["train"]), *texts.values()]),
     }
-    return Trained(
-        network=encoder, tokenizer=encoder.tokenizer, history=history, metrics=metrics, savers=(saver(encoder),)
-    )
+    savers = (saver(encoder), lambda folder: write_system(scores["answers_with"], Path(folder)))
+    return Trained(network=encoder, tokenizer=encoder.tokenizer, history=history, metrics=metrics, savers=savers)
 
 
 class RetrieverTrainer(SentenceTransformerTrainer):
@@ -113,7 +114,7 @@ def _arguments(model: Retriever, settings: Settings) -> SentenceTransformerTrain
         eval_strategy="epoch",
         save_total_limit=2,  # the best and the newest
         load_best_model_at_end=True,
-        metric_for_best_model=SCORE,
+        metric_for_best_model=MODEL,
         greater_is_better=True,
     )
 
@@ -146,23 +147,44 @@ def _loss(encoder: Any, model: Retriever) -> Any:
     return CachedRankingLoss(encoder, model.scale, mini_batch_size=model.mini_batch_size)
 
 
-def _evaluator(rows: list[Row], texts: dict[str, str], batch_size: int) -> InformationRetrievalEvaluator:
-    relevant = {row["id"]: set(row["relevant"]) for row in rows}
-    return InformationRetrievalEvaluator(
-        queries={row["id"]: row["query"] for row in rows},
-        corpus={id_: texts[id_] for id_ in sorted(set().union(*relevant.values()))},
-        relevant_docs=relevant,
-        batch_size=batch_size,
-        name="validation",
-        write_csv=False,
-        score_functions={"cosine": similarity},
-    )
+def summarize(history: list[dict[str, float]], bm25: float) -> dict[str, Any]:
+    """Return the scores of the systems on validation, the best of them, and the epoch of the model (0 is untuned).
+
+    Args:
+        history: Log entries; those of an evaluation have the scores of model and hybrid, the first untuned.
+        bm25: nDCG@10 of BM25.
+    """
+    epochs = [entry for entry in history if "eval_score" in entry]
+    scores = [entry["eval_score"] for entry in epochs]
+    best = scores.index(max(scores))
+    systems = {"model": scores[best], "bm25": bm25, "hybrid": epochs[best][f"eval_{HYBRID}"]}
+    winner = best_system(systems)
+    return {
+        "validation_score": systems[winner],
+        "answers_with": winner,
+        "validation": {system: {"ndcg@10": score} for system, score in {**systems, "untuned": scores[0]}.items()},
+        "best_epoch": best,
+        "epochs": len(scores) - 1,
+    }
 
 
-def summarize(history: list[dict[str, float]]) -> dict[str, float]:
-    """Return the score of the best epoch, its number and the number of epochs."""
-    scores = [entry["eval_score"] for entry in history if "eval_score" in entry]
-    return {"validation_ndcg@10": max(scores), "best_epoch": scores.index(max(scores)) + 1, "epochs": len(scores)}
+def with_untuned(history: list[dict[str, float]], untuned: dict[str, float]) -> list[dict[str, float]]:
+    """Return the log entries after one for the scores of the untuned model; that of the model is `eval_score`."""
+    start = {"epoch": 0.0, "step": 0.0, **{f"eval_{name}": score for name, score in untuned.items()}}
+    return [{k.replace(f"eval_{MODEL}", "eval_score"): v for k, v in e.items()} for e in [start, *history]]
+
+
+def count_pairs(rows: list[Row], pairs: list[Pair], model: Retriever, seed: int) -> dict[str, int]:
+    """Return how many pairs of the training queries there are, and how many were dropped, by reason."""
+    every = [len(row["positives"]) for row in rows]
+    drawn = sum(min(count, model.positives_per_query or count) for count in every)
+    first_epoch = ConflictFreeBatches(pairs, model.batch_size, seed)
+    return {
+        "pairs": len(pairs),
+        "pairs_not_drawn": sum(every) - drawn,
+        "pairs_dropped_for_lack_of_a_hard_negative": drawn - len(pairs),
+        "pairs_left_out_in_first_epoch": len(pairs) - sum(map(len, first_epoch)),
+    }
 
 
 def saver(encoder: Any) -> Any:

@@ -76,18 +76,23 @@ def test_a_hit_has_year_and_abstract_if_known() -> None:
 
 
 def test_hits_of_a_query_and_of_a_paper() -> None:
-    assert show_hits([{"query": "stones"}], [{"query": "stones", "hits": [HIT]}]).splitlines() == [
+    assert show_hits([{"query": "stones"}], [{"query": "stones", "system": "model", "hits": [HIT]}]).splitlines() == [
         "stones, by cosine similarity",
         "2. 0.512  On Stones",
     ]
-    answer = {"paper": {"id": "b", "title": "On Pebbles"}, "hits": []}
+    answer = {"paper": {"id": "b", "title": "On Pebbles"}, "system": "model", "hits": []}
     assert show_hits([{"paper": "b"}], [answer]) == "On Pebbles, by cosine similarity\n"
 
 
 def test_hits_of_the_untuned_model_are_shown_beside_the_others() -> None:
     untuned = [{**HIT, "title": "On Sand"}]
-    shown = show_hits([{"query": "stones"}], [{"query": "stones", "hits": [HIT], "untuned": untuned}])
-    assert shown == ("stones, by cosine similarity\n\nfine-tuned\n2. 0.512  On Stones\n\nuntuned\n2. 0.512  On Sand\n")
+    shown = show_hits(
+        [{"query": "stones"}], [{"query": "stones", "system": "BM25 + model", "hits": [HIT], "untuned": untuned}]
+    )
+    assert shown == (
+        "stones, by BM25 + model, with cosine similarity\n\n"
+        "fine-tuned\n2. 0.512  On Stones\n\nuntuned\n2. 0.512  On Sand\n"
+    )
 
 
 def test_a_summary_is_headed_by_its_file_or_text() -> None:

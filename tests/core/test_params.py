@@ -431,6 +431,7 @@ def test_no_model_is_named_like_the_pretrained_encoder(tmp_path: Path) -> None:
         ("leakage.max_readable", "leakage.max_label_leakage"),
         ("evaluation.swaps", "evaluation.permutations"),
         ("evaluation.views", "evaluation.classifier.input_ablations"),
+        ("evaluation.retriever.fusion_constant", "defaults.retriever.fusion_constant"),
     ],
 )
 def test_a_key_of_an_older_version_names_the_new_key(tmp_path: Path, old: str, new: str) -> None:

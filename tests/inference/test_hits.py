@@ -13,6 +13,8 @@ from papertrail.core.errors import DataError
 from papertrail.inference import hits
 from papertrail.inference.hits import find_similar, search, search_untuned
 from papertrail.inference.load import Model, load
+from papertrail.models.ranking import bm25_ranking, fuse, top
+from papertrail.models.search_systems import SYSTEMS, System
 from papertrail.models.sentence_encoder import document_text, embed
 from tests.fixtures.tiny_models import rewrite_params, write_index_of, write_models
 
@@ -30,6 +32,31 @@ def test_hits_are_ranked_by_cosine(load_tiny: Callable[[str], Model]) -> None:
     assert len(search(model, ["a"], 10_000)[0]["hits"]) == len(model.index.documents)
     with pytest.raises(DataError, match="query 1 of 1 is empty"):
         search(model, [" "], 3)
+
+
+@pytest.mark.parametrize(("system", "name"), SYSTEMS.items())
+def test_the_system_of_the_model_orders_the_hits(
+    system: System, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = write_models(tmp_path)
+    write_index_of(tmp_path, params, system)
+    monkeypatch.chdir(tmp_path)
+    model = load(params, "semantic_search", None)
+    texts = [document_text(document, ["title", "abstract"]) for document in model.index.documents]
+    (answer,) = search(model, [texts[4]], 5)
+    assert answer["system"] == name and answer["hits"]
+    cosines = embed(model.network, texts, 8) @ embed(model.network, [texts[4]], 8)[0]
+    lexical, near = bm25_ranking([texts[4]], texts, 24), top(cosines[None], 24)[0]
+    expected = {"model": near, "bm25": lexical, "hybrid": fuse([lexical, near], 60, 24, 24)[0]}[system]
+    ids = [document["id"] for document in model.index.documents]
+    assert [hit["id"] for hit in answer["hits"]] == [ids[i] for i in expected[0][:5] if i >= 0]
+    for hit in answer["hits"]:
+        assert hit["cosine_similarity"] == pytest.approx(cosines[ids.index(hit["id"])], abs=1e-5)
+    scores = [hit["score"] for hit in answer["hits"]]
+    assert scores == sorted(scores, reverse=True) and min(scores) > 0
+    (similar,) = find_similar(model, [ids[3]], 5)
+    assert similar["system"] == "model"
+    assert all(hit["score"] == hit["cosine_similarity"] for hit in similar["hits"])
 
 
 def test_the_paper_itself_is_not_similar(load_tiny: Callable[[str], Model]) -> None:

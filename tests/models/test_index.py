@@ -14,10 +14,14 @@ from papertrail.core.errors import DataError
 from papertrail.core.params import Index
 from papertrail.core.parquet import read_rows, write_rows
 from papertrail.core.records import Row
-from papertrail.models.index import DOCUMENTS, MANIFEST, VECTORS, load_index
+from papertrail.models.index import DOCUMENTS, MANIFEST, VECTORS, Loaded, load_index
 from papertrail.models.index_build import FEATURES, write_index
+from papertrail.models.ranking import bm25_ranking, fuse
+from papertrail.models.search_systems import FILE, SYSTEMS, System, best_system, write_system
 from tests.fixtures.tiny_search import INDEX, make_document
 from tests.fixtures.vectors import COUNT, DIMENSION, build_vectors, draw_vectors
+
+INPUTS = ["title", "abstract"]
 
 
 @pytest.fixture
@@ -27,6 +31,7 @@ def model(tmp_path: Path) -> Path:
     (folder / "1_Pooling").mkdir(parents=True)
     (folder / "model.safetensors").write_bytes(b"weights")
     (folder / "1_Pooling/config.json").write_text("{}", encoding="utf-8")
+    write_system("model", folder)
     return folder
 
 
@@ -43,7 +48,7 @@ def make_documents(count: int) -> list[Row]:
 
 
 def test_a_written_index_is_loaded(written: Path, model: Path) -> None:
-    loaded = load_index(written, model)
+    loaded = load_index(written, model, INPUTS)
     assert loaded.documents == make_documents(12)
     positions, cosines = loaded.search(draw_vectors(12), 3)
     assert positions[:, 0].tolist() == list(range(12))
@@ -72,7 +77,7 @@ def test_a_new_index_replaces_the_whole_folder(written: Path, model: Path) -> No
     (written / "of another version").touch()
     index = build_vectors("SQ8", draw_vectors(7))
     write_index(index, make_documents(7), model, replace(Index(**INDEX), factory="SQ8"), written)
-    assert len(load_index(written, model).documents) == 7
+    assert len(load_index(written, model, INPUTS).documents) == 7
     assert sorted(path.name for path in written.iterdir()) == sorted([DOCUMENTS, MANIFEST, VECTORS])
     assert not left.exists()
 
@@ -125,15 +130,65 @@ NOT_A_MANIFEST = r"manifest\.json: not a manifest \(.*\); `dvc repro index` rebu
 def test_a_damaged_index_is_an_error(damage: Callable[[Path], None], message: str, written: Path, model: Path) -> None:
     damage(written)
     with pytest.raises(DataError, match=message):
-        load_index(written, model)
+        load_index(written, model, INPUTS)
 
 
 @pytest.mark.parametrize("file", ["model.safetensors", "1_Pooling/config.json", "new.json"])
 def test_an_index_of_another_model_is_an_error(file: str, written: Path, model: Path) -> None:
     (model / file).write_bytes(b"other")
     with pytest.raises(DataError, match=r"papers: built by another model than .*tiny-search; `dvc repro index`"):
-        load_index(written, model)
+        load_index(written, model, INPUTS)
 
 
 def test_a_model_in_another_folder_is_the_same_model(written: Path, model: Path, tmp_path: Path) -> None:
-    assert load_index(written, model.rename(tmp_path / "moved")).manifest["count"] == 12
+    assert load_index(written, model.rename(tmp_path / "moved"), INPUTS).manifest["count"] == 12
+
+
+# --- systems ---
+
+
+def load_with(system: System, factory: str, model: Path) -> Loaded:
+    """Return an index of COUNT documents of which the first has the word `graph`."""
+    write_system(system, model)
+    documents = make_documents(COUNT)
+    documents[0]["abstract"] = "graph"
+    folder = model.parent / f"{system} {factory}"
+    write_index(build_vectors(factory, draw_vectors(COUNT)), documents, model, Index(**INDEX), folder)
+    return load_index(folder, model, INPUTS)
+
+
+def test_the_system_of_the_model_ranks(model: Path) -> None:
+    queries = draw_vectors(COUNT)[3:5]
+    texts, questions = [f"title {number:02}. words" for number in range(COUNT)], ["graph", "nothing known"]
+    texts[0] = "title 0. graph"
+    lexical = bm25_ranking(questions, texts, 101)
+    vectors = load_with("model", "Flat", model)
+    assert vectors.bm25 is None
+    near = vectors.search(queries, 101)
+    np.testing.assert_array_equal(vectors.rank(questions, queries, 101, 60), near)
+    positions, scores = load_with("bm25", "Flat", model).rank(questions, queries, 5, 60)
+    assert positions.tolist() == [[0, -1, -1, -1, -1], [-1] * 5] and scores[0, 0] > 0
+    hybrid = load_with("hybrid", "Flat", model).rank(questions, queries, 5, 60)
+    np.testing.assert_array_equal(hybrid, fuse([lexical, near[0]], 60, 5, COUNT))
+    assert load_with("hybrid", "Flat", model).rank(questions, queries, COUNT, 60)[0][1, 101:].max() == -1
+
+
+@pytest.mark.parametrize("factory", ["Flat", "HNSW32", "IVF4,Flat", "IVF4,SQ8", "SQ8", "OPQ4_8,IVF4,PQ4"])
+def test_cosines_are_those_of_the_vectors_of_the_index(factory: str, model: Path) -> None:
+    loaded, queries = load_with("hybrid", factory, model), draw_vectors(COUNT)[3:5]
+    positions, expected = loaded.search(queries, 3)
+    np.testing.assert_allclose(loaded.cosines(queries, positions), expected, atol=1e-5)
+
+
+def test_of_equal_systems_the_simplest_to_explain_answers() -> None:
+    assert best_system({"model": 0.2, "bm25": 0.2, "hybrid": 0.3}) == "hybrid"
+    assert best_system({"model": 0.2, "bm25": 0.2, "hybrid": 0.2, "untuned": 1.0}) == "model" == next(iter(SYSTEMS))
+
+
+@pytest.mark.parametrize(("text", "problem"), [("", "cannot be read"), ('{"answers_with": "x"}', "got 'x'")])
+def test_an_unreadable_choice_of_the_system_is_an_error(text: str, problem: str, model: Path) -> None:
+    (model / FILE).write_text(text, encoding="utf-8")
+    folder = model.parent / "index"
+    write_index(build_vectors("Flat", draw_vectors(12)), make_documents(12), model, Index(**INDEX), folder)
+    with pytest.raises(DataError, match=f"search.json: .*{problem}"):
+        load_index(folder, model, INPUTS)

@@ -13,6 +13,7 @@ from papertrail.core.params import load_params
 from papertrail.core.randomness import draw
 from papertrail.models.index import VECTORS, Vectors, load_index
 from papertrail.models.index_build import ExactSearch, build_index
+from papertrail.models.search_systems import write_system
 from papertrail.models.sentence_encoder import embed, load_encoder
 from papertrail.train.retriever import saver
 from tests.fixtures.tiny_runs import finish, start_python
@@ -162,9 +163,10 @@ def test_an_index_is_built_from_its_collection(tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     encoder = load_encoder(Path("encoder"), 32, "cpu")
     saver(encoder)("models/tiny-search")
+    write_system("model", Path("models/tiny-search"))
     params = load_params()
     metrics = build_index(params.indexes["papers"], params, Path("data/index/papers"))
-    loaded = load_index(Path("data/index/papers"), Path("models/tiny-search"))
+    loaded = load_index(Path("data/index/papers"), Path("models/tiny-search"), ["title", "abstract"])
     assert loaded.documents == sorted(make_collection(), key=lambda row: draw(params.seed, "index", row["id"]))
     assert metrics == {
         "count": 24,

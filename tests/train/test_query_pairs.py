@@ -37,6 +37,16 @@ def test_every_relevant_document_is_a_pair(encoder: Any) -> None:
     ]
 
 
+def test_so_many_positives_of_a_query_are_drawn(encoder: Any) -> None:
+    retriever = make_retriever(positives_per_query=1)
+    drawn = [make_pairs(ROWS, TEXTS, retriever, seed, encoder) for seed in range(20)]
+    assert {tuple(pair.document for pair in pairs) for pairs in drawn} == {("d0", "d8"), ("d3", "d8")}
+    assert all(pairs[0].relevant == {"d0", "d3"} for pairs in drawn)
+    assert drawn[0] == make_pairs(ROWS, TEXTS, retriever, 0, encoder)
+    every = make_retriever(positives_per_query=2)
+    assert make_pairs(ROWS, TEXTS, every, 1, encoder) == make_pairs(ROWS, TEXTS, make_retriever(), 1, encoder)
+
+
 @pytest.mark.parametrize("miner", ["bm25", "encoder"])
 @pytest.mark.parametrize(("first", "last"), [(1, 3), (3, 5), (2, 9), (4, 100)])
 def test_hard_negatives_come_from_their_ranks(miner: str, first: int, last: int, encoder: Any) -> None:

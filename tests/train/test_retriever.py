@@ -1,5 +1,6 @@
 """Fine-tuning of retrievers: loss, best epoch, training texts, metrics, what is saved."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ from papertrail.core.errors import ParamsError
 from papertrail.core.params import Retriever
 from papertrail.core.records import Row
 from papertrail.metrics.ranking import mean_scores, retrieval_scores
-from papertrail.models.ranking import top
+from papertrail.models.ranking import bm25_ranking, fuse, top
+from papertrail.models.search_systems import SYSTEMS, read_system
 from papertrail.models.sentence_encoder import document_text, embed, load_encoder
 from papertrail.train.checkpoints import save_model
 from papertrail.train.kinds import Trained
 from papertrail.train.retriever import RetrieverTrainer, fit
+from papertrail.train.search_validation import SearchEvaluator
 from tests.fixtures.tiny_bert import write_tiny_bert
 from tests.fixtures.tiny_runs import make_settings
 from tests.fixtures.tiny_search import make_collection, make_queries, make_query, make_retriever
@@ -35,12 +38,19 @@ def run_training(checkpoints: Path, model: Retriever, train_rows: list[Row] | No
     return fit(model, splits, make_collection(), make_settings(checkpoints))
 
 
-def ndcg_of(encoder: Any, rows: list[Row]) -> float:
-    """Return nDCG@10 over the documents that are relevant to any query, by ir_measures instead of the library."""
-    ids = sorted({document for row in rows for document in row["relevant"]})
-    texts = [document_text(d, ["title", "abstract"]) for d in make_collection() if d["id"] in ids]
-    best = top(embed(encoder, [row["query"] for row in rows], 8) @ embed(encoder, texts, 8).T, len(ids))[0]
-    ranked = {row["id"]: [ids[i] for i in positions] for row, positions in zip(rows, best, strict=True)}
+def vector_ranking(encoder: Any, rows: list[Row]) -> Any:
+    """Return the positions of the documents of the collection, (queries, documents), by cosine."""
+    texts = [document_text(document, ["title", "abstract"]) for document in make_collection()]
+    return top(embed(encoder, [row["query"] for row in rows], 8) @ embed(encoder, texts, 8).T, len(texts))[0]
+
+
+def ndcg_of(best: Any, rows: list[Row]) -> float:
+    """Return nDCG@10 of a ranking of the collection without the paper of each query."""
+    ids = [document["id"] for document in make_collection()]
+    ranked = {
+        row["id"]: [ids[i] for i in positions if i >= 0 and ids[i] != row["own"]]
+        for row, positions in zip(rows, best, strict=True)
+    }
     qrels = {row["id"]: dict.fromkeys(row["relevant"], 1) for row in rows}
     return mean_scores(retrieval_scores(qrels, ranked))["ndcg@10"]
 
@@ -55,14 +65,54 @@ def first_loss(trained: Trained) -> float:
 @pytest.mark.parametrize("changes", [{}, {"mini_batch_size": 3}, {"hard_negatives": "encoder"}])
 def test_a_retriever_learns_and_keeps_the_best_epoch(changes: dict[str, Any], folder: str, tmp_path: Path) -> None:
     validation = make_queries(20, seed=1)
-    before = ndcg_of(load_encoder(Path(folder), 32, "cpu"), validation)
+    before = ndcg_of(vector_ranking(load_encoder(Path(folder), 32, "cpu"), validation), validation)
     trained = run_training(tmp_path, make_retriever(base_model=folder, epochs=12, **changes))
-    score = trained.metrics["validation_ndcg@10"]
+    score = trained.metrics["validation"]["model"]["ndcg@10"]
     assert before < 0.5 < 0.8 < score
-    assert score == pytest.approx(ndcg_of(trained.network, validation))
+    assert score == pytest.approx(ndcg_of(vector_ranking(trained.network, validation), validation))
     scores = [entry["eval_score"] for entry in trained.history if "eval_score" in entry]
-    assert score == max(scores) == scores[int(trained.metrics["best_epoch"]) - 1]
-    assert trained.metrics["epochs"] == len(scores) == 12
+    assert scores[0] == trained.metrics["validation"]["untuned"]["ndcg@10"] == pytest.approx(before)
+    assert score == max(scores) == scores[trained.metrics["best_epoch"]]
+    assert trained.metrics["epochs"] == len(scores) - 1 == 12
+
+
+def test_the_base_model_is_kept_if_no_epoch_is_better(folder: str, tmp_path: Path) -> None:
+    good = run_training(tmp_path / "good", make_retriever(base_model=folder, epochs=12))
+    save_model(tmp_path / "base", *good.savers)
+    worse = make_retriever(base_model=str(tmp_path / "base"), epochs=2, learning_rate=0.5)
+    trained = run_training(tmp_path / "worse", worse)
+    scores = [entry["eval_score"] for entry in trained.history if "eval_score" in entry]
+    assert trained.metrics["best_epoch"] == 0 and max(scores[1:]) < scores[0]
+    assert trained.metrics["validation"]["model"] == trained.metrics["validation"]["untuned"]
+    for key, weight in load_encoder(tmp_path / "base", 32, "cpu").state_dict().items():
+        torch.testing.assert_close(trained.network.state_dict()[key], weight, rtol=0, atol=0)
+
+
+def test_the_best_system_on_validation_answers(folder: str, tmp_path: Path) -> None:
+    rows = make_queries(20, seed=1)
+    trained = run_training(tmp_path / "checkpoints", make_retriever(base_model=folder, epochs=2))
+    texts = [document_text(document, ["title", "abstract"]) for document in make_collection()]
+    bm25 = bm25_ranking([row["query"] for row in rows], texts, len(texts))
+    hybrid = fuse([bm25, vector_ranking(trained.network, rows)], 60, len(texts), len(texts))[0]
+    systems = {system: scores["ndcg@10"] for system, scores in trained.metrics["validation"].items()}
+    assert systems["bm25"] == pytest.approx(ndcg_of(bm25, rows))
+    assert systems["hybrid"] == pytest.approx(ndcg_of(hybrid, rows))
+    best = trained.metrics["answers_with"]
+    assert trained.metrics["validation_score"] == systems[best] == max(systems[name] for name in SYSTEMS)
+    save_model(tmp_path / "model", *trained.savers)
+    assert read_system(tmp_path / "model") == best
+
+
+def test_validation_searches_so_many_documents(folder: str, tmp_path: Path) -> None:
+    rows, texts = make_queries(4, seed=1), {d["id"]: d["title"] for d in make_collection()}
+    relevant = {id_ for row in rows for id_ in row["relevant"]}
+    model = make_retriever(base_model=folder, validation_documents=len(relevant) + 2)
+    evaluator = SearchEvaluator(rows, texts, model, 42)
+    assert len(evaluator.ids) == len(relevant) + 2 and relevant < set(evaluator.ids)
+    assert evaluator.ids == SearchEvaluator(rows, texts, model, 42).ids
+    assert SearchEvaluator(rows, texts, replace(model, validation_documents=1), 42).ids == [
+        id_ for id_ in texts if id_ in relevant
+    ]
 
 
 def test_the_cached_loss_equals_the_plain_loss(folder: str, tmp_path: Path) -> None:
@@ -99,6 +149,12 @@ def test_pairs_without_a_hard_negative_are_dropped_and_counted(folder: str, tmp_
     metrics = run_training(tmp_path, model, train_rows=rows).metrics
     assert metrics["pairs"] == sum(len(row["relevant"]) for row in rows[:-1])
     assert metrics["pairs_dropped_for_lack_of_a_hard_negative"] == len(ids)
+
+
+def test_pairs_that_are_not_drawn_are_counted(folder: str, tmp_path: Path) -> None:
+    metrics = run_training(tmp_path, make_retriever(base_model=folder, positives_per_query=1)).metrics
+    assert (metrics["pairs"], metrics["pairs_not_drawn"]) == (40, 8)
+    assert metrics["pairs_dropped_for_lack_of_a_hard_negative"] == 0
 
 
 # --- training texts ---

@@ -29,6 +29,7 @@ from papertrail.core.params.schema import (
     RetrieverEvaluation,
     Runtime,
     Summarizer,
+    Works,
 )
 from papertrail.core.params.sources import Files, Hub, Local, Sizes, Source, Url, Wheel
 from papertrail.core.params.types import (
@@ -86,6 +87,7 @@ __all__ = [
     "Summarizer",
     "Url",
     "Wheel",
+    "Works",
     "choose",
     "load_params",
     "merge_defaults",

@@ -37,6 +37,7 @@ RENAMED = {  # old key, `*` for any name -> new key, told to users of an older p
     "evaluation.calibration_bins": "evaluation.classifier.calibration_bins",
     "evaluation.plot_points": "evaluation.classifier.plot_points",
     "evaluation.temperature": "evaluation.classifier.temperature",
+    "evaluation.retriever.fusion_constant": "defaults.retriever.fusion_constant",
 }
 T = TypeVar("T")
 

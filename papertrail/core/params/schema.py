@@ -52,6 +52,26 @@ class Leakage:
     max_label_leakage: dict[str, Fraction]
 
 
+@strict
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Works:
+    """When two titles in bibliographies are one work.
+
+    Attributes:
+        shingle_letters: Letters per shingle of a title.
+        overlap: Share of the shorter title's shingles in the other, from which two titles are compared by words.
+        max_years: Between two spellings.
+        letters_per_typo: Letters of a word for each letter that may differ, at most two.
+        min_words: Words that two titles have in common, if one has a subtitle, a venue or a name more.
+    """
+
+    shingle_letters: Positive
+    overlap: Rate
+    max_years: NotNegative
+    letters_per_typo: Positive
+    min_words: Positive
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Optimisation:
     """Settings of AdamW that every training has; a null `seed` means the seed of the pipeline."""
@@ -146,7 +166,14 @@ class Classifier(FineTuning):
 @strict
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retriever(FineTuning):
-    """A bi-encoder for search; `inputs` are the columns of a document that the model reads, in order."""
+    """A bi-encoder for search, and its fusion with BM25.
+
+    Attributes:
+        inputs: Columns of a document that the model reads, in order.
+        positives_per_query: Maximum pairs of a training query; null: one for each of its positive documents.
+        fusion_constant: Of reciprocal rank fusion.
+        validation_documents: Maximum documents that validation queries search; null: all.
+    """
 
     kind: Literal["retriever"]
     batch_size: Annotated[int, Field(ge=2)]
@@ -156,8 +183,11 @@ class Retriever(FineTuning):
     hidden_dropout: Dropout
     attention_dropout: Dropout
     scale: Annotated[float, Field(gt=0)]
+    positives_per_query: Positive | None
     hard_negatives: Literal["none", "bm25", "encoder"]
     hard_negative_ranks: Annotated[list[Positive], Field(min_length=2, max_length=2)]
+    fusion_constant: Positive
+    validation_documents: Positive | None
 
 
 @strict
@@ -275,7 +305,6 @@ class RetrieverEvaluation:
     """How retrievers are evaluated; `depth` documents are ranked per query."""
 
     depth: Annotated[int, Field(ge=100)]
-    fusion_constant: Positive
     batch_size: Positive
 
 
@@ -341,6 +370,7 @@ class Params:
     sources: dict[Name, Source]
     datasets: dict[Name, dict[str, Any]]
     leakage: Leakage
+    works: Works
     pretraining: Pretraining
     defaults: Defaults
     models: dict[Name, Annotated[Model, Field(discriminator="kind")]]

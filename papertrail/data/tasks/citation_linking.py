@@ -30,6 +30,7 @@ from papertrail.data.formats.citation_pairs import Passage, map_passages
 from papertrail.data.formats.s2orc import Entry, Paper, Paragraph, Span
 from papertrail.data.task import Command, Task
 from papertrail.data.text import normalise_title
+from papertrail.data.works import unify_bibliographies
 
 if TYPE_CHECKING:
     from datasets import Features
@@ -108,7 +109,7 @@ def read(folder: Path, settings: Settings, seed: int, counts: Counts) -> Iterato
 
 
 def _read_aclsum(folder: Path, settings: AclsumPairs, seed: int, counts: Counts) -> Iterator[tuple[str, Row]]:
-    splits = read_split_papers(folder, counts)
+    splits = unify_bibliographies(read_split_papers(folder, counts), counts)
     counts.dropped["papers in no split"] += len(splits.pop("none"))
     for split, papers in splits.items():
         for paper in papers:

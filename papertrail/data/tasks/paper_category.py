@@ -30,6 +30,7 @@ from papertrail.data.formats.arxiv import Words, open_snapshot
 from papertrail.data.formats.s2orc import Paper
 from papertrail.data.task import Command, LabelOrigin, Task
 from papertrail.data.text import normalise_title
+from papertrail.data.works import unify_works
 
 if TYPE_CHECKING:
     from datasets import Features
@@ -159,7 +160,7 @@ def _split(ids: set[str], settings: ArxivSettings, seed: int) -> dict[str, str]:
 def _read_works(folder: Path, settings: AclsumSettings, seed: int, counts: Counts) -> Iterator[tuple[str, Row]]:
     """Yield works cited by the papers of ACLSum."""
     patterns = {name: re.compile("|".join(venues), re.IGNORECASE) for name, venues in sorted(settings.venues.items())}
-    splits = read_split_papers(folder, counts)
+    splits = unify_works(read_split_papers(folder, counts), counts)
     counts.dropped["papers in no split"] += len(splits.pop("none"))
     earlier: set[str] = set()  # works of earlier splits
     for split in SPLITS:

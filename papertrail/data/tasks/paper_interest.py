@@ -29,6 +29,7 @@ from papertrail.data.formats.aclsum import read_split_papers
 from papertrail.data.formats.table import read_table
 from papertrail.data.task import Command, LabelOrigin, Task
 from papertrail.data.text import normalise_title
+from papertrail.data.works import unify_works
 
 if TYPE_CHECKING:
     from datasets import Features
@@ -153,7 +154,8 @@ def _read_works(folder: Path, settings: Works, counts: Counts) -> Iterator[tuple
     topic = re.compile(settings.topic, re.IGNORECASE)
     works: dict[str, tuple[str, int]] = {}  # work -> title of its first entry, earliest year
     cited_by: dict[str, tuple[bool, str]] = {}  # work -> (not by the reader, the first such paper)
-    papers = sorted((p for split in read_split_papers(folder, counts).values() for p in split), key=lambda p: p.id)
+    splits = unify_works(read_split_papers(folder, counts), counts)
+    papers = sorted((paper for found in splits.values() for paper in found), key=lambda paper: paper.id)
     for paper in papers:
         is_reader = topic.search(paper.title) is not None
         counts.read["papers of the reader"] += is_reader

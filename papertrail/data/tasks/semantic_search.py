@@ -42,6 +42,7 @@ from papertrail.data.search_pairs import (
     venue_neighbours,
 )
 from papertrail.data.task import Command, LabelOrigin, Task
+from papertrail.data.works import unify_works
 
 if TYPE_CHECKING:
     from datasets import Features
@@ -153,7 +154,7 @@ def read_collection(
 
 
 def _read_queries(folder: Path, settings: AclsumSettings, seed: int, counts: Counts) -> Iterator[tuple[str, Row]]:
-    splits = read_split_papers(folder, counts)
+    splits = unify_works(read_split_papers(folder, counts), counts)
     counts.dropped["papers in no split"] += len(splits.pop("none"))
     for split, papers in splits.items():
         rows = list(_make_queries(papers, settings.pairing if split == "train" else "citation", settings, counts))
@@ -175,7 +176,7 @@ def _make_queries(papers: Iterable[Paper], pairing: Pairing, settings: AclsumSet
 
 def _read_works(folder: Path, settings: AclsumSettings, seed: int, counts: Counts, needed: set[str]) -> Iterator[Row]:
     """Yield cited works and papers; besides the needed ones, sampled to settings.documents by (seed, id)."""
-    splits = read_split_papers(folder, Counts())
+    splits = unify_works(read_split_papers(folder, Counts()), Counts(works=counts.works))
     papers = sorted((paper for papers in splits.values() for paper in papers), key=lambda paper: paper.id)
     documents = collect_works(papers, counts)
     chosen = needed | sample(documents, settings.documents, seed, "semantic_search documents")
