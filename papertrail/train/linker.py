@@ -68,7 +68,7 @@ def fit(model: Linker, splits: Mapping[str, list[Row]], settings: Settings) -> T
     untuned = cosine_similarities(encoder, *evaluator.arguments)
     trainer = _make_trainer(model, settings, encoder, examples, evaluator)
     run_trainer(trainer, settings)
-    history = [{"epoch": 0, "step": 0, SCORE: evaluator.validation.mrr(untuned)}, *trainer.state.log_history]
+    history = [{"epoch": 0.0, "step": 0, SCORE: evaluator.validation.mrr(untuned)}, *trainer.state.log_history]
     scores = [entry[SCORE] for entry in history if SCORE in entry]
     best = scores.index(max(scores))  # the first of equal epochs, so the base model if no epoch is better
     if best == 0:

@@ -16,6 +16,7 @@ from papertrail.metrics.ranking import ranking_scores
 from papertrail.models.linking import FILE, cosine_similarities, group_citations, load_linker
 from papertrail.models.sentence_encoder import embed, load_encoder
 from papertrail.train.checkpoints import save_model
+from papertrail.train.curves import write_learning_curves
 from papertrail.train.kinds import Trained
 from papertrail.train.linker import Collator, Example, PaperBatches, fit, make_examples
 from papertrail.train.linker_fusion import WEIGHTS, Validation, fit_fusion, fit_temperature
@@ -59,6 +60,13 @@ def test_a_linker_learns_and_keeps_the_best_epoch(folder: str, tmp_path: Path) -
     assert metrics["validation_mrr_encoder"] == pytest.approx(mrr_of(trained.network)) == pytest.approx(max(scores))
     assert metrics["validation_mrr_encoder"] > before + 0.1
     assert metrics["validation_score"] >= max(metrics["validation_mrr_encoder"], metrics["validation_mrr_bm25"])
+
+
+def test_the_learning_curve_begins_with_the_base_model(folder: str, tmp_path: Path) -> None:
+    trained = run_training(tmp_path, make_linker(base_model=folder, epochs=2))
+    write_learning_curves(trained.history, "tiny", tmp_path / "plots")
+    lines = (tmp_path / "plots/validation/tiny.csv").read_text(encoding="utf-8").splitlines()
+    assert [line.split(",")[0] for line in lines] == ["epoch", "0", "1", "2"]
 
 
 def test_the_base_model_is_kept_if_no_epoch_is_better(folder: str, tmp_path: Path) -> None:
