@@ -176,20 +176,21 @@ def attend(
     if queries >= LONG and torch.is_grad_enabled():
         step = BLOCK
         mask = query.new_ones((1, 1, queries, keys), dtype=torch.bool).tril() if causal else mask
-    parts = [
-        functional.scaled_dot_product_attention(
-            query[:, :, start : start + step],
-            key,
-            value,
-            attn_mask=mask if mask is None else mask[:, :, start : start + step],
-            dropout_p=dropout,
-            is_causal=causal and mask is None,
-            scale=size**-0.5 if scale is None else scale,
-        )
-        for start in range(0, queries, step)
-    ]
-    output = parts[0] if len(parts) == 1 else torch.cat(parts, dim=2)
+    options = {"dropout_p": dropout, "scale": size**-0.5 if scale is None else scale}
+    output = _attend_in_steps(step, query, key, value, mask, is_causal=causal and mask is None, **options)
     return output[:, :, :count, :size]
+
+
+def _attend_in_steps(
+    step: int, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, **options: Any
+) -> Tensor:
+    """Return torch's attention, computed for `step` queries at a time."""
+    parts = []
+    for start in range(0, query.shape[2], step):
+        shown = mask if mask is None else mask[:, :, start : start + step]
+        some = query[:, :, start : start + step]
+        parts.append(functional.scaled_dot_product_attention(some, key, value, attn_mask=shown, **options))
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=2)
 
 
 def portable_sdpa(

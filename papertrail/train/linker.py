@@ -101,11 +101,12 @@ def _make_trainer(
         metric_for_best_model=SCORE,
         greater_is_better=True,
     )
+    collator: Any = Collator(encoder, examples)
     trainer = RetrieverTrainer(
         model=encoder,
         args=arguments,
         train_dataset=Dataset.from_dict({"number": range(len(examples))}),
-        data_collator=Collator(encoder, examples),
+        data_collator=collator,
         evaluator=evaluator,
         loss=CandidateLoss(encoder, model.scale),
         callbacks=[EpochEnd(), *settings.trackers],
@@ -184,7 +185,7 @@ class LinkingEvaluator(BaseEvaluator):
     """MRR of the encoder on validation."""
 
     def __init__(self, validation: Validation, batch_size: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.primary_metric = "score"
         self.validation = validation
         self.batch_size = batch_size

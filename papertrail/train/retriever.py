@@ -12,6 +12,7 @@ from typing import Any
 
 from datasets import Dataset
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+from sentence_transformers.base.sampler import DefaultBatchSampler
 from transformers import AutoConfig
 
 from papertrail.core.params import Retriever
@@ -91,9 +92,9 @@ def fit(model: Retriever, splits: Mapping[str, list[Row]], collection: list[Row]
 class RetrieverTrainer(SentenceTransformerTrainer):
     """The library's trainer with the batches of `sampler`."""
 
-    sampler: ConflictFreeBatches
+    sampler: DefaultBatchSampler
 
-    def get_batch_sampler(self, *_: Any, **__: Any) -> ConflictFreeBatches:
+    def get_batch_sampler(self, *_: Any, **__: Any) -> DefaultBatchSampler:
         """Return the sampler; the Trainer calls this when it builds its data loader."""
         return self.sampler
 
