@@ -1,12 +1,18 @@
 """Predict and score the test split with a model and its baselines -> predictions/<model>, metrics/evaluate."""
 
+import logging
 from pathlib import Path
 
 from papertrail.core.process import run_cli
 from papertrail.core.runtime import start
+from papertrail.data.task import load_task
+from papertrail.evaluate.cautions import find_cautions
 from papertrail.evaluate.kinds import load_evaluator
 from papertrail.evaluate.results import write_results
+from papertrail.evaluate.stats.comparison import MODEL
 from stages import read_name
+
+log = logging.getLogger(__name__)
 
 
 def main() -> None:
@@ -15,6 +21,10 @@ def main() -> None:
     model = params.models[name]
     start(params.runtime, params.seed)
     results = load_evaluator(model.kind).evaluate(model, Path("models", name), params)
+    task = load_task(model.task)
+    for view, scores in results.scores.items():
+        for caution in find_cautions(scores, str(task.headline(scores[MODEL]))):
+            log.warning("caution: %s on %s: %s", name, view, caution)
     write_results(results, Path("predictions", name), Path("metrics/evaluate", f"{name}.json"))
 
 

@@ -31,7 +31,8 @@ def show_model(facts: dict[str, Any]) -> str:
         for score in facts["scores"]
     )
     revision = f"; revision {facts['revision']}" if facts["revision"] else ""
-    return f"{facts['run']}, {facts['chosen']}; {scores or 'not evaluated'}{revision}"
+    cautions = "".join(f"\ncaution: {caution}" for caution in facts["cautions"])
+    return f"{facts['run']}, {facts['chosen']}; {scores or 'not evaluated'}{revision}{cautions}"
 
 
 def show_labels(subjects: list[Answer], answers: list[Answer]) -> str:

@@ -29,6 +29,8 @@ def score_classes(view: View) -> ScoredView:
     }
     bins = view.evaluation.classifier.calibration_bins
     scores = {name: classification_scores(labels, values, view.class_names, bins) for name, values in systems.items()}
+    for name, values in systems.items():
+        scores[name]["classes_predicted"] = len(set(values.argmax(axis=1).tolist()))
     predictions = {name: class_rows(view.test, values, values.argmax(axis=1)) for name, values in systems.items()}
     return ScoredView(
         systems=ScoredSystems("classes", predictions, scores),

@@ -35,9 +35,11 @@ def score_screening(view: View) -> ScoredView:
     decided, predictions = {}, {}
     for name, (validation, test) in systems.items():
         threshold = best_threshold(validation_labels, validation[:, 1])
-        scores[name] = screening_scores(labels, test[:, 1], threshold)
         decided[name] = (test[:, 1] >= threshold).astype(int)
+        counts = {"classes_predicted": len(set(decided[name].tolist()))}
+        scores[name] = {**screening_scores(labels, test[:, 1], threshold), **counts}
         predictions[name] = class_rows(view.test, test, decided[name])
+    scores["model"]["validation_positives"] = int(validation_labels.sum())
     probabilities = systems["model"][1]
     plots = make_plots(labels, probabilities, view.class_names, view.evaluation.classifier)
     columns = ["probability", *(column for column in view.test[0] if column != "label")]

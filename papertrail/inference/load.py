@@ -4,7 +4,6 @@ torch and its libraries are imported inside `load`, after the instruction caps o
 module is fast, so help and errors appear at once.
 """
 
-import json
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,17 +20,16 @@ from papertrail.core.params import (
     Retriever,
     Runtime,
     Summarizer,
-    choose,
 )
 from papertrail.core.params import Model as ModelParams
 from papertrail.core.runtime import configure, device, start, to_inference
 from papertrail.data.task import load_task
+from papertrail.inference.choice import pick, read_metrics
 from papertrail.models.search_systems import SYSTEMS
 
 if TYPE_CHECKING:
     from papertrail.models.index import Loaded
 
-VALIDATION = {"validation_score": 1, "validation_ndcg@10": 1, "validation_loss": -1}  # -1: lower is better
 MARKS = ("config.json", "extractor.json")  # a folder of a model has one of them
 Settings = TypeVar("Settings")
 Other = TypeVar("Other")
@@ -89,15 +87,6 @@ class Model:
         names = [name for shown in wanted for name, own in views.items() if own == shown]
         found: dict[str, Any] = self.metrics.get((names or ["test"])[0], {})
         return found
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """A model of params.yaml, its index if it is a retriever, and why it was chosen."""
-
-    name: str
-    index: str | None
-    reason: str
 
 
 def load(params: Params, task: str, name: str | None, root: Path = Path(), revision: str | None = None) -> Model:
@@ -220,48 +209,6 @@ def _load_index(folder: Path, model: Path, settings: Any) -> "Loaded":
     return load_index(folder, model, settings.inputs)
 
 
-def pick(params: Params, task: str, name: str | None, root: Path) -> Choice:
-    """Choose a model of a task.
-
-    A retriever needs an index; its index or the model itself can be named. Scores on different data sets are not
-    comparable: without a name, only the models on the data set of the task's first model compete.
-
-    Raises:
-        ParamsError: No model of the task has that name, or the task has no model.
-    """
-    models = {key: model for key, model in params.models.items() if model.task == task}
-    indexes = {key: index.retriever for key, index in params.indexes.items() if index.retriever in models}
-    known = [key for key, model in models.items() if not isinstance(model, Retriever) or key in indexes.values()]
-    if not known:
-        wanted = "an index under `indexes`" if models else "a model"
-        raise ParamsError(f"params.yaml: no model of task {task}; add {wanted} and run `dvc repro`")
-    if name is not None and name in indexes:
-        return Choice(name=indexes[name], index=name, reason=f"index {name} was asked for")
-    if name is None:
-        model, reason = _best(params, known, root)
-    else:
-        kind = "model or index" if indexes else "model"
-        model = choose(f"{kind} of task {task}", name, list(dict.fromkeys([*known, *indexes])))
-        reason = "asked for"
-    index = next((key for key, retriever in indexes.items() if retriever == model), None)
-    return Choice(name=model, index=index, reason=reason)
-
-
-def _best(params: Params, known: list[str], root: Path) -> tuple[str, str]:
-    """Return the best model on validation, and why."""
-    dataset = params.models[known[0]].dataset
-    names = [name for name in known if params.models[name].dataset == dataset]
-    if len(names) == 1:
-        return names[0], f"the only one on {dataset}"
-    metrics = {name: read_metrics(root / "metrics/finetune" / f"{name}.json") for name in names}
-    scores = {name: (key, values[key]) for name, values in metrics.items() for key in VALIDATION if key in values}
-    if not scores:
-        return names[0], f"the first of {len(names)} on {dataset}; none has metrics/finetune/<name>.json"
-    best = max(scores, key=lambda name: VALIDATION[scores[name][0]] * scores[name][1])  # the first of equal scores
-    key, value = scores[best]
-    return best, f"the best of {len(scores)} on {dataset} by {key.replace('_', ' ')} ({value:.3f})"
-
-
 def require(params: Params, name: str, root: Path) -> Path:
     """Return the folder of a model.
 
@@ -277,21 +224,6 @@ def require(params: Params, name: str, root: Path) -> Path:
     return folder
 
 
-def read_metrics(file: Path) -> dict[str, Any]:
-    """Return the content of a metrics file, {} if there is none.
-
-    Raises:
-        DataError: The file is not JSON.
-    """
-    try:
-        metrics: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except ValueError as error:
-        raise DataError(f"{file}: not valid JSON ({error}); `dvc repro` writes it again") from None
-    return metrics
-
-
 def describe_revision(root: Path) -> str | None:
     """Return the git description of the workspace, with `-dirty` if it has changes; None outside a repository."""
     try:
@@ -303,21 +235,25 @@ def describe_revision(root: Path) -> str | None:
 
 
 def about(model: Model) -> dict[str, Any]:
-    """Describe the model of an answer: {"run", "task", "data", "chosen", "revision", "scores"}.
+    """Describe the model of an answer: {"run", "task", "data", "chosen", "revision", "scores", "cautions"}.
 
     `scores` has a dict per view of the test split: "view", "score" (its key in metrics/), "name" (for people),
-    "value", "low", "high" and "level" (confidence level of the interval). A search has those of its system.
+    "value", "low", "high" and "level" (confidence level of the interval). A search has those of its system. `cautions`:
+    sentences on what to know before trusting the model, see papertrail.evaluate.cautions.
     """
-    from papertrail.report.names import metric_name
+    from papertrail.evaluate.cautions import find_cautions
+    from papertrail.report.names import METRICS, metric_name, system_name
 
     headlines = load_task(model.settings.task).headlines
     level = model.params.evaluation.confidence_level
-    scores = []
+    system = model.index.system if model.index else "model"
+    scores, cautions = [], []
     for view, systems in sorted(model.metrics.items()):
-        values = systems.get(model.index.system if model.index else "model", {})
+        values = systems.get(system, {})
         score = next((name for name in headlines if name in values and f"{name}_low" in values), None)
         if score is not None:
             interval = {"value": values[score], "low": values[f"{score}_low"], "high": values[f"{score}_high"]}
             scores.append({"view": view, "score": score, "name": metric_name(score), **interval, "level": level})
+            cautions += find_cautions(systems, score, system, lambda key: METRICS.get(key) or system_name(key))
     facts = {"run": model.name, "task": model.settings.task, "data": model.settings.dataset, "chosen": model.reason}
-    return {**facts, "revision": model.revision, "scores": scores}
+    return {**facts, "revision": model.revision, "scores": scores, "cautions": list(dict.fromkeys(cautions))}

@@ -82,17 +82,21 @@ def fit(model: Summarizer, splits: Mapping[str, list[Row]], settings: Settings) 
         callbacks=[EpochEnd(), *settings.trackers],
     )
     run_trainer(trainer, settings)
-    targets = [fit_source(row["target"], tokenizer, model.max_target_tokens - 1) for row in splits["train"]]
     metrics = {
         **summarize(trainer),
         "parameters_trained": sum(p.numel() for p in network.parameters() if p.requires_grad),
         "train_sentences_left_out": sum(left_out for _, left_out in encoded["train"]),
-        "train_targets_cut": sum(left_out > 0 for _, left_out in targets),
+        "train_targets_cut": count_cut(splits["train"], tokenizer, model.max_target_tokens),
         "validation_papers": len(validation),
     }
     network = network if model.lora is None else network.merge_and_unload()
     metrics["validation_score"] = score_summaries_of(network, tokenizer, validation, model)
     return result_of(trainer, network, tokenizer, metrics)
+
+
+def count_cut(rows: list[Row], tokenizer: PreTrainedTokenizerFast, max_tokens: int) -> int:
+    """Return how many targets have more sentences than fit into max_tokens with the token of their end."""
+    return sum(fit_source(row["target"], tokenizer, max_tokens - 1)[1] > 0 for row in rows)
 
 
 def score_summaries_of(network: Any, tokenizer: PreTrainedTokenizerFast, rows: list[Row], model: Summarizer) -> float:

@@ -282,7 +282,8 @@ def test_every_data_set_fits_its_task(repo: Path, name: str) -> None:
 
 def base_models(params: Params) -> set[str]:
     """Return the folders that a training may start from."""
-    return {"models/pretrained", *(f"data/raw/{source}" for source in params.sources)}
+    outputs = {f"models/{name}" for name in ("pretrained", *params.models)}
+    return {*outputs, *(f"data/raw/{source}" for source in params.sources)}
 
 
 @pytest.mark.parametrize("name", list(read_params()["models"]))

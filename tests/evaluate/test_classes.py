@@ -31,7 +31,8 @@ def test_scores_are_those_of_the_metrics() -> None:
     scores = scored.systems.scores
     assert scored.systems.kind == "classes"
     assert scores.keys() == {"model", "tfidf", "frozen", "majority"}
-    assert model_scores(scored) == classification_scores(LABELS, PROBABILITIES, PURPOSES, bins=5)
+    expected = classification_scores(LABELS, PROBABILITIES, PURPOSES, bins=5)
+    assert model_scores(scored) == {**expected, "classes_predicted": 3}
     assert scores["model"]["accuracy"] == 2 / 5
     assert scores["frozen"]["accuracy"] == 2 / 5  # equal probabilities: the first class
     assert scores["majority"]["accuracy"] == 2 / 5  # training has 8 rows of each class, so the first one is predicted

@@ -5,30 +5,32 @@ The only reader of params.yaml. Import names from here.
 
 from papertrail.core.params.derived import merge_defaults
 from papertrail.core.params.loading import PARAMS, load_params, read_yaml, validate
-from papertrail.core.params.names import choose
-from papertrail.core.params.schema import (
+from papertrail.core.params.models import (
     Classifier,
-    ClassifierEvaluation,
-    Defaults,
-    Evaluation,
     Extractor,
     Fitted,
-    Generation,
-    Index,
-    Leakage,
     Linear,
-    LinearEvaluation,
     Linker,
-    LinkerEvaluation,
     Lora,
     Model,
     Optimisation,
-    Params,
     Pretraining,
     Retriever,
+    Summarizer,
+)
+from papertrail.core.params.names import choose
+from papertrail.core.params.schema import (
+    ClassifierEvaluation,
+    Defaults,
+    Evaluation,
+    Generation,
+    Index,
+    Leakage,
+    LinearEvaluation,
+    LinkerEvaluation,
+    Params,
     RetrieverEvaluation,
     Runtime,
-    Summarizer,
     Works,
 )
 from papertrail.core.params.sources import Files, Hub, Local, Sizes, Source, Url, Wheel

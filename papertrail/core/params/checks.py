@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
+from papertrail.core.params.models import Classifier, Linear, Linker, Model, Retriever
 from papertrail.core.params.names import suggest
-from papertrail.core.params.schema import Classifier, Linear, Linker, Model, Params, Retriever
+from papertrail.core.params.schema import Params
 
 LABEL_COLUMNS = {"label", "ner_tags", "sampled"}  # of prepared rows: never an input
 
@@ -49,13 +50,11 @@ def _check_model(model: Model, params: Params) -> Iterator[str]:
         first, last = model.hard_negative_ranks
         if first > last:
             yield f"hard_negative_ranks: expected the first and the last rank (got {first}, {last})"
-    if isinstance(model, Classifier | Linear) and (labels := LABEL_COLUMNS & set(model.inputs)):
-        yield f"inputs: '{min(labels)}' is the label, not an input"
     if isinstance(model, Classifier):
         if model.head == "pair_classification" and len(model.inputs) != 2:
             yield f"inputs: expected a pair such as [context, candidate] (got {model.inputs})"
         yield from (f"input_dropout: {problem}" for problem in _check_inputs(model, list(model.input_dropout)))
-    if isinstance(model, Classifier | Linker) and (labels := LABEL_COLUMNS & set(model.inputs)):
+    if isinstance(model, Classifier | Linear | Linker) and (labels := LABEL_COLUMNS & set(model.inputs)):
         yield f"inputs: '{min(labels)}' is the label, not an input"
 
 
