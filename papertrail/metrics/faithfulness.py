@@ -5,7 +5,7 @@ something that it does not. An extract has a support of 1 by definition.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
@@ -29,8 +29,9 @@ def count_support(source: Sequence[str], text: str) -> dict[str, int]:
         {"content_words", "content_words_in_source", "numbers", "numbers_in_source"}
     """
     whole = " ".join(source)
-    counts = {}
-    for name, find in {"content_words": content_words, "numbers": NUMBER.findall}.items():
+    counts: dict[str, int] = {}
+    finders: dict[str, Callable[[str], list[str]]] = {"content_words": content_words, "numbers": NUMBER.findall}
+    for name, find in finders.items():
         found, known = find(text), set(find(whole))
         counts |= {name: len(found), f"{name}_in_source": sum(item in known for item in found)}
     return counts

@@ -5,7 +5,7 @@ their vectors and the title. Without a title, its two features are 0 for every s
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -169,13 +169,13 @@ def _to_centroid(vectors: Floats) -> Floats:
 
 
 def _cues(source: Sequence[str]) -> dict[str, Floats]:
-    found: dict[str, Callable[[str], float]] = {
-        name: lambda text, cue=(pattern.match if name in AT_START else pattern.search): float(bool(cue(text)))
-        for name, pattern in CUES.items()
-    }
-    found["citations"] = lambda text: float(np.log1p(len(CITATION.findall(text))))
-    found["numbers"] = lambda text: float(np.log1p(len(NUMBER.findall(CITATION.sub(" ", text)))))
-    return {name: np.array([count(text) for text in source]) for name, count in found.items()}
+    columns: dict[str, list[float]] = {}
+    for name, pattern in CUES.items():
+        find = pattern.match if name in AT_START else pattern.search
+        columns[name] = [float(bool(find(text))) for text in source]
+    columns["citations"] = [float(np.log1p(len(CITATION.findall(text)))) for text in source]
+    columns["numbers"] = [float(np.log1p(len(NUMBER.findall(CITATION.sub(" ", text))))) for text in source]
+    return {name: np.array(values) for name, values in columns.items()}
 
 
 def _overlaps(source: Sequence[str], title: str) -> Floats:
