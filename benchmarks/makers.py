@@ -2,7 +2,7 @@
 
 Each scenario runs the repository's own trainer on the real base models for a few steps, then what its evaluation does.
 The bytes of every tensor that results are hashed. qemu-user imitates a CPU of the other maker, about 80 times slower:
-all scenarios take about an hour.
+all scenarios take about an hour on an idle machine.
 """
 
 import argparse
@@ -52,24 +52,24 @@ def results(trained: Any) -> dict[str, Any]:
 
 
 def classifier(folder: Path, head: str) -> dict[str, Any]:
-    """Three steps of 16 texts, the last one short, and an evaluation."""
+    """Three steps of at most 5 texts, the last one short, and an evaluation."""
     from papertrail.models.heads import load_head
     from papertrail.train import classifier as trainer
     from tests.fixtures.tiny_runs import FEATURES, make_classifier, make_rows
 
-    model = make_classifier(head, base_model=str(ENCODER), batch_size=16, max_tokens=32, freeze_embeddings=True)
-    splits = {"train": make_rows(head, 34), "validation": make_rows(head, 6, 1)}
+    model = make_classifier(head, base_model=str(ENCODER), batch_size=5, max_tokens=32, freeze_embeddings=True)
+    splits = {"train": make_rows(head, 12), "validation": make_rows(head, 3, 1)}
     return results(trainer.fit(model, load_head(head).class_names(FEATURES[head]), splits, settings(folder)))
 
 
 def retriever(folder: Path) -> dict[str, Any]:
-    """Steps of 8 pairs, the last one of few, then embeddings."""
+    """Steps of 5 pairs, the last one of few, then embeddings."""
     from papertrail.models.sentence_encoder import embed
     from papertrail.train import retriever as trainer
     from tests.fixtures.tiny_search import make_collection, make_queries, make_retriever
 
-    splits = {"train": make_queries(18), "validation": make_queries(4, 1)}
-    model = make_retriever(base_model=str(ENCODER), learning_rate=1e-4)
+    splits = {"train": make_queries(12), "validation": make_queries(3, 1)}
+    model = make_retriever(base_model=str(ENCODER), learning_rate=1e-4, batch_size=5)
     trained = trainer.fit(model, splits, make_collection(), settings(folder))
     return {**results(trained), "vectors": embed(trained.network, ["graph", "parse the text of a paper", "a b"], 8)}
 
@@ -86,11 +86,11 @@ def linker(folder: Path) -> dict[str, Any]:
 
 
 def pretraining(folder: Path) -> dict[str, Any]:
-    """Three steps of 8 sentence pairs, and MLM and NSP measured before and after."""
+    """Two steps of 4 sentence pairs, and MLM and NSP measured before and after."""
     from papertrail.train import encoder as trainer
     from tests.fixtures.tiny_runs import make_documents, make_pretraining
 
-    training = make_pretraining(base_model=str(ENCODER), pairs_per_epoch=24, validation_pairs=6)
+    training = make_pretraining(base_model=str(ENCODER), epochs=1, batch_size=4, pairs_per_epoch=8, validation_pairs=4)
     splits = {"train": [make_documents(12)], "validation": [make_documents(12, 1)]}
     trained = trainer.fit(training, splits, settings(folder))
     return {**results(trained), "measured": trained.metrics}
@@ -105,7 +105,7 @@ def summarizer(folder: Path) -> dict[str, Any]:
     from tests.fixtures.tiny_generators import make_generation, make_lora, make_papers, make_summarizer
 
     short = folder / "short"
-    network: Any = AutoModelForCausalLM.from_pretrained(GENERATOR, num_hidden_layers=3, dtype="float32")
+    network: Any = AutoModelForCausalLM.from_pretrained(GENERATOR, num_hidden_layers=2, dtype="float32")
     network.save_pretrained(short)
     AutoTokenizer.from_pretrained(GENERATOR).save_pretrained(short)
     modules = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
@@ -113,7 +113,7 @@ def summarizer(folder: Path) -> dict[str, Any]:
     model = make_summarizer(base_model=str(short), lora=lora, batch_size=2)
     splits = {"train": make_papers(4), "validation": make_papers(1, 1)}
     trained = trainer.fit(model, splits, settings(folder))
-    generation = make_generation(max_new_tokens=6, repetition_penalty=1.05)
+    generation = make_generation(max_new_tokens=5, repetition_penalty=1.05)
     written = write_summaries(trained.network, trained.tokenizer, make_papers(2, 2), model, generation)
     return {**results(trained), "written": [summary.text for summary in written]}
 

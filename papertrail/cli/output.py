@@ -114,7 +114,7 @@ def show_summaries(subjects: list[Answer], answers: list[Answer]) -> str:
     blocks = []
     for subject, answer in zip(subjects, answers, strict=True):
         read = f"{answer['tokens_read']} tokens read, {answer['tokens_cut']} cut, {answer['tokens']} written"
-        if answer.get("sentences"):
+        if answer["sentences"] is not None:
             lines = (f"{found['position'] + 1}. {one_line(found['text'])}" for found in answer["sentences"])
             body = "\n".join(textwrap.fill(line, WIDTH, subsequent_indent="    ") for line in lines)
             note = f"{len(answer['sentences'])} sentences of the text, {answer['tokens_read']} tokens read, no title"

@@ -96,7 +96,7 @@ def test_hits_of_the_untuned_model_are_shown_beside_the_others() -> None:
 
 
 def test_a_summary_is_headed_by_its_file_or_text() -> None:
-    answer = {"summary": "Stones\nare hard.", "tokens": 3, "tokens_read": 30, "tokens_cut": 5}
+    answer = {"summary": "Stones\nare hard.", "sentences": None, "tokens": 3, "tokens_read": 30, "tokens_cut": 5}
     assert show_summaries([{"file": "a/b.txt"}], [answer]) == (
         "a/b.txt: 30 tokens read, 5 cut, 3 written\nStones are hard.\n"
     )
@@ -105,7 +105,13 @@ def test_a_summary_is_headed_by_its_file_or_text() -> None:
 
 def test_an_extract_is_shown_by_its_sentences() -> None:
     sentences = [{"text": "Stones\nroll.", "position": 0}, {"text": "We sort.", "position": 11}]
-    answer = {"summary": "Stones\nroll. We sort.", "sentences": sentences, "tokens_read": 30}
+    answer = {
+        "summary": "Stones\nroll. We sort.",
+        "sentences": sentences,
+        "tokens": 4,
+        "tokens_read": 30,
+        "tokens_cut": 0,
+    }
     assert show_summaries([{"file": "a.txt"}], [answer]) == (
         "a.txt: 2 sentences of the text, 30 tokens read, no title\n1. Stones roll.\n12. We sort.\n"
     )

@@ -151,6 +151,12 @@ def test_a_document_command_runs_alone_by_its_button(address: str, models: StubM
     assert [question.command for question, _ in models.batches] == ["summarize"]
 
 
+def test_an_extract_is_a_list_of_numbered_sentences(address: str) -> None:
+    page = Reader(send(address, "/read", text="Extract <b>this</b>.", action="summarize"))
+    assert "Extract <b>this</b>. sentence 7" in page.text
+    assert "300 tokens were read, which is the whole text" in page.text
+
+
 def test_links_of_each_citation(address: str) -> None:
     bibtex = "@article{lee, title = {On Tables}, year = {2020}}\n@article{roe, title = {On Figures}}"
     page = Reader(send(address, "/link", text="As in [1] and [2].", bibliography=bibtex))
