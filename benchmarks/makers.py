@@ -9,6 +9,7 @@ import argparse
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -156,24 +157,32 @@ def main() -> None:
     from benchmarks.products import OTHER_MAKER
 
     imitated = OTHER_MAKER[cpu_info()["vendor_id"]]
-    columns = []
-    for prefix in ([], ["qemu-x86_64", "-cpu", imitated]):
-        command = [*prefix, sys.executable, "-m", "benchmarks.makers", "--here", *arguments.names]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
-        if done.returncode:
-            raise PapertrailError(f"{' '.join(command)}: exit code {done.returncode}")
-        columns.append(read(done.stdout))
-    found = {"cpu": cpu_info().get("model name"), "imitated": imitated, "scenarios": compare(*columns)}
+    names = arguments.names or list(SCENARIOS)
+    here, there = ({name: run(prefix, name) for name in names} for prefix in ([], ["qemu-x86_64", "-cpu", imitated]))
+    found = {"cpu": cpu_info().get("model name"), "imitated": imitated, "scenarios": compare(here, there)}
     from papertrail.core.artifacts import write_json
 
     write_json(found, REPORT)
     sys.stdout.write(json.dumps(found, indent=2) + "\n")
 
 
-def read(output: str) -> dict[str, dict[str, str]]:
-    """Return scenario -> name -> hash, from what a process printed."""
-    lines = (json.loads(line.removeprefix("hashes ")) for line in output.splitlines() if line.startswith("hashes "))
-    return {line["scenario"]: line["hashes"] for line in lines}
+def run(prefix: list[str], name: str) -> dict[str, str]:
+    """Return name of a tensor -> hash, from a new process; it has three tries, as qemu-user crashes now and then.
+
+    Raises:
+        PapertrailError: The process failed.
+    """
+    command = [*prefix, sys.executable, "-m", "benchmarks.makers", "--here", name]
+    for _ in range(3):
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+        if done.returncode != -signal.SIGSEGV:
+            break
+    if done.returncode:
+        raise PapertrailError(f"{' '.join(command)}: exit code {done.returncode}")
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith("hashes "))
+    hashes: dict[str, str] = json.loads(line.removeprefix("hashes "))["hashes"]
+    sys.stderr.write(f"{' '.join([*prefix, name])}: {len(hashes)} hashes\n")
+    return hashes
 
 
 def compare(here: dict[str, dict[str, str]], there: dict[str, dict[str, str]]) -> dict[str, Any]:

@@ -54,9 +54,7 @@ def fit(model: Summarizer, splits: Mapping[str, list[Row]], settings: Settings) 
     """Train on splits["train"]; keep the epoch with the lowest loss on papers drawn from splits["validation"].
 
     The validation score is the mean ROUGE-L of summaries of these papers by greedy search without penalties, in fp32.
-
-    Returns:
-        The result; LoRA is merged into the network.
+    LoRA is merged into the network of the result.
 
     Raises:
         ParamsError: Prompt, source and target exceed the positions of the model.

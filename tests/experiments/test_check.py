@@ -94,7 +94,7 @@ def test_a_linear_model_needs_labels(tmp_path: Path) -> None:
         params["models"]["intent-linear"] |= {"task": "ner", "dataset": "aclsum_ner", "inputs": ["tokens"]}
 
     file = write_params(tmp_path, change)
-    with pytest.raises(ParamsError, match=r"intent-linear\.dataset: data set 'aclsum_ner' of task ner has no column"):
+    with pytest.raises(ParamsError, match=r"intent-linear\.dataset: unknown column of aclsum_ner 'label'"):
         check(load_params(file), file)
 
 

@@ -27,32 +27,42 @@ def params(tmp_path: Path) -> Params:
     return write_questions(tmp_path)
 
 
-def write_scores(folder: Path, key: str = "validation_score", **scores: float) -> None:
+def write_scores(folder: Path, **scores: float) -> None:
     for name, score in scores.items():
-        write_json({key: score, "epochs": 1}, folder / "metrics/finetune" / f"{name.replace('_', '-')}.json")
+        metrics = {"validation_score": score, "epochs": 1}
+        write_json(metrics, folder / "metrics/finetune" / f"{name.replace('_', '-')}.json")
+
+
+def write_rows_of_training(folder: Path, **counts: int) -> None:
+    for dataset, count in counts.items():
+        write_json({"rows": {"train": {"all": count}}}, folder / "metrics/prepare" / f"{dataset}.json")
 
 
 def test_the_best_on_validation_is_chosen(tmp_path: Path, params: Params) -> None:
     write_scores(tmp_path, ner_first=0.7, ner_second=0.6)
     choice = pick(params, "ner", None, tmp_path)
     assert (choice.name, choice.index) == ("ner-first", None)
-    assert choice.reason == "the best of 2 on tiny_ner by validation score (0.700)"
+    assert choice.reason == "the best of 2 on the validation split of tiny_ner (0.700)"
 
 
-def test_the_lowest_loss_is_the_best(tmp_path: Path, params: Params) -> None:
-    models = dict.fromkeys(("summary-a", "summary-b"), params.models["summary"])
-    write_scores(tmp_path, "validation_loss", summary_a=3.0, summary_b=2.0)
-    assert pick(replace(params, models=models), "summarization", None, tmp_path).name == "summary-b"
+def test_the_order_of_params_decides_nothing(tmp_path: Path, params: Params) -> None:
+    backwards = replace(params, models=dict(reversed(params.models.items())))
+    for scores in ({"ner_first": 0.7, "ner_second": 0.7}, {"ner_first": 0.6, "ner_second": 0.7}):
+        write_scores(tmp_path, **scores)
+        assert pick(params, "ner", None, tmp_path) == pick(backwards, "ner", None, tmp_path)
 
 
 def test_models_on_other_data_sets_do_not_compete(tmp_path: Path, params: Params) -> None:
     models = {**params.models, "ner-second": replace(params.models["ner-second"], dataset="tiny_paper_category")}
     write_scores(tmp_path, ner_first=0.1, ner_second=0.9)
+    write_rows_of_training(tmp_path, tiny_ner=20, tiny_paper_category=10)
     choice = pick(replace(params, models=models), "ner", None, tmp_path)
     assert (choice.name, choice.reason) == ("ner-first", "the only one on tiny_ner")
+    write_rows_of_training(tmp_path, tiny_paper_category=30)
+    assert pick(replace(params, models=models), "ner", None, tmp_path).name == "ner-second"
 
 
-def test_without_scores_the_first_is_chosen(tmp_path: Path, params: Params) -> None:
+def test_without_scores_the_first_by_name_is_chosen(tmp_path: Path, params: Params) -> None:
     choice = pick(params, "ner", None, tmp_path)
     assert choice.name == "ner-first" and "none has metrics/finetune" in choice.reason
 

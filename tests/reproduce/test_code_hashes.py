@@ -129,7 +129,7 @@ HEADS = {
         f"{stage}/{name}"
         for stage in ("evaluate", "finetune")
         for name, model in MODELS.items()
-        if model.kind == "classifier" and model.head == head
+        if getattr(model, "head", None) == head
     ]
     for head in ("token_classification", "sequence_classification")
 }
