@@ -157,17 +157,19 @@ def main() -> None:
     from benchmarks.products import OTHER_MAKER
 
     imitated = OTHER_MAKER[cpu_info()["vendor_id"]]
-    names = arguments.names or list(SCENARIOS)
-    here, there = ({name: run(prefix, name) for name in names} for prefix in ([], ["qemu-x86_64", "-cpu", imitated]))
-    found = {"cpu": cpu_info().get("model name"), "imitated": imitated, "scenarios": compare(here, there)}
+    scenarios = {}
+    for name in arguments.names or list(SCENARIOS):
+        here, there = (run(prefix, name) for prefix in ([], ["qemu-x86_64", "-cpu", imitated]))
+        scenarios[name] = compare(here, there) if here and there else "qemu crashed"
+    found = {"cpu": cpu_info().get("model name"), "imitated": imitated, "scenarios": scenarios}
     from papertrail.core.artifacts import write_json
 
     write_json(found, REPORT)
     sys.stdout.write(json.dumps(found, indent=2) + "\n")
 
 
-def run(prefix: list[str], name: str) -> dict[str, str]:
-    """Return name of a tensor -> hash, from a new process; it has three tries, as qemu-user crashes now and then.
+def run(prefix: list[str], name: str) -> dict[str, str] | None:
+    """Return name of a tensor -> hash, from a new process; None if qemu-user crashes three times, as it does at times.
 
     Raises:
         PapertrailError: The process failed.
@@ -177,6 +179,8 @@ def run(prefix: list[str], name: str) -> dict[str, str]:
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
         if done.returncode != -signal.SIGSEGV:
             break
+    else:
+        return None
     if done.returncode:
         raise PapertrailError(f"{' '.join(command)}: exit code {done.returncode}")
     (line,) = (line for line in done.stdout.splitlines() if line.startswith("hashes "))
@@ -185,14 +189,11 @@ def run(prefix: list[str], name: str) -> dict[str, str]:
     return hashes
 
 
-def compare(here: dict[str, dict[str, str]], there: dict[str, dict[str, str]]) -> dict[str, Any]:
-    """Return for each scenario the number of equal tensors and the names of those that differ."""
+def compare(here: dict[str, str], there: dict[str, str]) -> dict[str, Any]:
+    """Return the number of equal tensors of a scenario and the names of those that differ."""
     return {
-        name: {
-            "equal": sum(value == here[name][key] for key, value in hashes.items()),
-            "differ": [key for key, value in hashes.items() if value != here[name][key]],
-        }
-        for name, hashes in there.items()
+        "equal": sum(value == here[key] for key, value in there.items()),
+        "differ": [key for key, value in there.items() if value != here[key]],
     }
 
 
