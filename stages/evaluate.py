@@ -5,11 +5,10 @@ from pathlib import Path
 
 from papertrail.core.process import run_cli
 from papertrail.core.runtime import start
-from papertrail.data.task import load_task
 from papertrail.evaluate.cautions import find_cautions
 from papertrail.evaluate.kinds import load_evaluator
 from papertrail.evaluate.results import write_results
-from papertrail.evaluate.stats.comparison import MODEL
+from papertrail.evaluate.stats.samples import SCORES
 from stages import read_name
 
 log = logging.getLogger(__name__)
@@ -21,9 +20,8 @@ def main() -> None:
     model = params.models[name]
     start(params.runtime, params.seed)
     results = load_evaluator(model.kind).evaluate(model, Path("models", name), params)
-    task = load_task(model.task)
     for view, scores in results.scores.items():
-        for caution in find_cautions(scores, str(task.headline(scores[MODEL]))):
+        for caution in find_cautions(scores, SCORES[results.predictions[view].kind][0]):
             log.warning("caution: %s on %s: %s", name, view, caution)
     write_results(results, Path("predictions", name), Path("metrics/evaluate", f"{name}.json"))
 
