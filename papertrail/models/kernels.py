@@ -95,6 +95,8 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
     rows = portable_length(count, MIN_ROWS)
     wide, long = portable_length(outputs, MIN_COLUMNS), portable_length(features, MIN_COLUMNS)
     if (rows, wide, long) == (count, outputs, features):
+        if not inputs.is_contiguous():  # torch would take a product per row of the batch
+            return functional.linear(inputs.reshape(count, features), weight, bias).view(*inputs.shape[:-1], outputs)
         return functional.linear(inputs, weight, bias)
     if count >= MIN_ROWS and (wide, long) == (outputs, features):
         split: Tensor = _SplitLinear.apply(inputs.reshape(count, features), weight, bias)  # type: ignore[no-untyped-call]

@@ -60,6 +60,15 @@ def test_linear_equals_torch(shape: tuple[int, int], features: int, outputs: int
     assert_close(ours, gradients(functional.linear(inputs, weight, bias), inputs, weight, bias))
 
 
+def test_linear_of_a_strided_batch_is_one_product() -> None:
+    """As when a language model takes the last token of each text."""
+    inputs, weight = torch.randn(6, 5, 64)[:, -1:], torch.randn(390, 64)
+    with refuse_unportable() as products:
+        ours = kernels.linear(inputs, weight)
+    assert products == {("mm", (6, 390, 64)): 1}
+    torch.testing.assert_close(ours, functional.linear(inputs, weight))
+
+
 @pytest.mark.parametrize(("queries", "documents"), [(1, 1), (3, 7), (64, 64), (100, 200), (260, 261)])
 def test_similarity_is_the_cosine(queries: int, documents: int) -> None:
     a, b = torch.randn(queries, 384, requires_grad=True), torch.randn(documents, 384, requires_grad=True)
