@@ -123,6 +123,7 @@ def test_every_form_of_answer_can_be_shown() -> None:
 
 def test_the_model_is_described_in_a_line() -> None:
     score = {"view": "test", "score": "f1", "name": "entity F1", "value": 0.7, "low": 0.6, "high": 0.8, "level": 0.95}
-    facts = {"run": "ner", "chosen": "the only one on x", "revision": "v1", "scores": [score]}
+    facts = {"run": "ner", "chosen": "the only one on x", "revision": "v1", "scores": [score], "cautions": []}
     assert show_model(facts) == "ner, the only one on x; entity F1 0.700 [0.600, 0.800] on test; revision v1"
     assert show_model({**facts, "scores": [], "revision": None}) == "ner, the only one on x; not evaluated"
+    assert show_model({**facts, "cautions": ["it is tiny"]}).endswith("revision v1\ncaution: it is tiny")

@@ -153,6 +153,9 @@ def test_facts_have_scores_with_intervals(folder: Path) -> None:
     assert facts["run"] == "ner-second" and facts["revision"] == "v1" and "best of 2" in facts["chosen"]
     numbers = {"value": 0.7, "low": 0.6, "high": 0.8, "level": 0.95}
     assert facts["scores"] == [{"view": "test", "score": "f1", "name": "F1", **numbers}]
+    assert facts["cautions"] == []
+    model.metrics["test"]["memorised"] = {"f1": 0.75}
+    assert about(model)["cautions"] == ["memorised mentions scores higher on the test split: F1 0.750 against 0.700"]
     assert about(load(write_questions(folder), "ner", "ner-first", folder))["scores"] == []  # not evaluated
 
 
