@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from papertrail.core.params import Classifier, Linear, Runtime
 from papertrail.core.records import Row
 from papertrail.core.runtime import device
+from papertrail.models.embeddings import embed_once
 from papertrail.models.heads import join_inputs
 from papertrail.models.linear import Floats, class_numbers, embed_texts, fit_regression, fit_vectorizer
 from papertrail.models.sentence_encoder import load_encoder
@@ -83,6 +84,5 @@ class FrozenBaseline:
         return self.regression.predict(self._embed(rows, left_out))
 
     def _embed(self, rows: list[Row], left_out: frozenset[str]) -> Floats:
-        return embed_texts(
-            self.encoder, [join_inputs(row, self.model.inputs, left_out) for row in rows], self.batch_size
-        )
+        texts = [join_inputs(row, self.model.inputs, left_out) for row in rows]
+        return embed_texts(self.encoder, texts, self.batch_size, embed_once)

@@ -9,6 +9,7 @@ from papertrail.core.records import Row
 from papertrail.core.runtime import device
 from papertrail.evaluate.classifier import Outputs, Predictor, evaluate_views
 from papertrail.evaluate.results import Results
+from papertrail.models.embeddings import embed_once
 from papertrail.models.heads import join_inputs
 from papertrail.models.linear import load_linear, to_logits
 
@@ -29,7 +30,7 @@ def evaluate(model: Linear, folder: Path, params: Params) -> Results:
 
     def predict(rows: list[Row], left_out: frozenset[str]) -> Outputs:
         texts = [join_inputs(row, model.inputs, left_out) for row in rows]
-        logits = list(to_logits(network.predict(texts, batch_size)))
+        logits = list(to_logits(network.predict(texts, batch_size, embed_once)))
         return Outputs([{"labels": np.int64(row["label"])} for row in rows], logits, sum(map(network.is_cut, texts)))
 
     return evaluate_views(Predictor(model, predict, batch_size, params))

@@ -18,6 +18,7 @@ from papertrail.evaluate.results import Example, Predictions, Results
 from papertrail.evaluate.systems import add_intervals
 from papertrail.evaluate.views import Floats, labels_of
 from papertrail.metrics.calibration import reliability_bins
+from papertrail.models.embeddings import embed_once
 from papertrail.models.linking import bm25_similarities, cosine_similarities, group_citations, load_linker
 from papertrail.models.sentence_encoder import count_truncated, load_encoder
 
@@ -66,11 +67,11 @@ def rank_entries(model: Linker, folder: Path, pairs: Pairs, params: Params) -> t
     batch_size, place = params.evaluation.linker.batch_size, device(params.runtime)
     linker = to_inference(load_linker(folder, model.max_tokens, place), params.runtime)
     untuned = to_inference(load_encoder(Path(model.base_model), model.max_tokens, place), params.runtime)
-    tuned, bm25 = cosine_similarities(linker.encoder, citations, batch_size), bm25_similarities(citations)
+    tuned, bm25 = cosine_similarities(linker.encoder, citations, batch_size, embed_once), bm25_similarities(citations)
     scores = {
         "model": linker.fusion.probabilities(tuned, bm25),
         "encoder": tuned,
-        "untuned": cosine_similarities(untuned, citations, batch_size),
+        "untuned": cosine_similarities(untuned, citations, batch_size, embed_once),
         "bm25": bm25,
     }
     texts = sorted({row[name] for row in rows for name in model.inputs})

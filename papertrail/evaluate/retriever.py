@@ -16,6 +16,7 @@ from papertrail.data.prepared import collection_file, split_file
 from papertrail.evaluate.results import Example, Predictions, Results
 from papertrail.evaluate.systems import ScoredSystems, add_intervals
 from papertrail.metrics.ranking import MEASURES, Rankings, Relevance, mean_scores, retrieval_scores
+from papertrail.models.embeddings import embed_collection
 from papertrail.models.ranking import Integers, bm25_ranking, fuse, top
 from papertrail.models.search_systems import FUSED_RANKS
 from papertrail.models.sentence_encoder import count_truncated, document_text, embed, load_encoder
@@ -87,7 +88,7 @@ def rank_documents(model: Retriever, folder: Path, queries: list[Row], documents
     truncated = 0
     for system, weights in {"model": folder, "untuned": Path(model.base_model)}.items():
         encoder = to_inference(load_encoder(weights, model.max_tokens, device(params.runtime)), params.runtime)
-        vectors = embed(encoder, texts, search.batch_size)
+        vectors = embed_collection(encoder, documents, texts, search.batch_size, params.seed)
         ranked[system] = top(embed(encoder, asked, search.batch_size) @ vectors.T, depth)[0]
         truncated = count_truncated(encoder, [*asked, *texts])
     ranked["bm25"] = bm25_ranking(asked, texts, depth)

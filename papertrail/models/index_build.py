@@ -6,11 +6,11 @@ numbers or nodes in a varying order. Tested with Flat, HNSW, IVF, SQ and PQ.
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-# Imported before faiss, which then shares torch's OpenMP threads: documents are embedded on the one thread of `build`.
-# In the other order they are embedded on all threads, and a vector may differ in its last bit.
+# Imported before faiss, which then shares torch's OpenMP threads.
 import torch  # noqa: F401
 
 # isort: split
@@ -23,16 +23,15 @@ from papertrail.core.artifacts import new_folder, sha256_of, sha256_of_folder, w
 from papertrail.core.errors import ParamsError
 from papertrail.core.params import Index, Params, Retriever
 from papertrail.core.parquet import read_rows, write_rows
-from papertrail.core.randomness import draw
 from papertrail.core.records import Row
 from papertrail.core.runtime import device, to_inference
 from papertrail.data.prepared import collection_file, split_file
+from papertrail.models.embeddings import embed_documents, shuffle_documents
 from papertrail.models.index import DOCUMENTS, MANIFEST, VECTORS, Vectors
 from papertrail.models.sentence_encoder import document_text, embed, load_encoder
 
 FEATURES = Features(id=Value("string"), title=Value("string"), abstract=Value("string"), year=Value("int32"))
 DEPTH = 10  # ranks compared with exact search
-BATCHES_SORTED = 20  # batches whose texts are sorted by length together
 
 
 def build_index(index: Index, params: Params, folder: Path) -> dict[str, float]:
@@ -48,13 +47,12 @@ def build_index(index: Index, params: Params, folder: Path) -> dict[str, float]:
     assert isinstance(retriever, Retriever)  # checked when params.yaml is loaded
     documents = read_rows(collection_file(index.task, index.dataset)).to_list()
     queries = [row["query"] for row in read_rows(split_file(index.task, index.dataset, "validation")).to_list()]
-    # random order, because index types that cluster are trained on the first vectors
-    documents.sort(key=lambda document: draw(params.seed, "index", document["id"]))
+    documents = shuffle_documents(documents, params.seed)
     model = Path("models", index.retriever)
     encoder = to_inference(load_encoder(model, retriever.max_tokens, device(params.runtime)), params.runtime)
     exact = ExactSearch(embed(encoder, queries, index.batch_size), DEPTH)
     texts = [document_text(document, retriever.inputs) for document in documents]
-    batches = _embed_batches(encoder, texts, index.batch_size, exact)
+    batches = _watch(embed_documents(encoder, texts, index.batch_size), exact, len(texts))
     vectors = build(index, encoder.get_embedding_dimension(), batches, params.runtime.threads)
     manifest = write_index(vectors, documents, model, index, folder)
     return {
@@ -66,13 +64,13 @@ def build_index(index: Index, params: Params, folder: Path) -> dict[str, float]:
     }
 
 
-def _embed_batches(encoder: Any, texts: list[str], batch_size: int, exact: "ExactSearch") -> Iterator[Vectors]:
-    """Yield the vectors of texts, and show them to exact search."""
-    size = BATCHES_SORTED * batch_size
-    for start in tqdm(range(0, len(texts), size), desc="index", disable=None):
-        vectors = embed(encoder, texts[start : start + size], batch_size)
-        exact.update(vectors)
-        yield vectors
+def _watch(batches: Iterable[Vectors], exact: "ExactSearch", documents: int) -> Iterator[Vectors]:
+    """Yield batches of vectors, show them to exact search and report progress."""
+    with tqdm(total=documents, desc="index", disable=None) as progress:
+        for vectors in batches:
+            exact.update(vectors)
+            yield vectors
+            progress.update(len(vectors))
 
 
 def build(settings: Index, dimension: int, batches: Iterable[Vectors], threads: int) -> Any:
@@ -87,40 +85,47 @@ def build(settings: Index, dimension: int, batches: Iterable[Vectors], threads: 
     Raises:
         ParamsError: The factory string is unknown, or does not fit the dimension or the number of vectors.
     """
-    faiss.omp_set_num_threads(1)
     try:
         index = faiss.index_factory(dimension, settings.factory, faiss.METRIC_INNER_PRODUCT)
-        _add(index, batches, settings.train_vectors)
+        _add(index, batches, settings.train_vectors, threads)
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1][:200]
         raise ParamsError(
             f"params.yaml: indexes: factory '{settings.factory}' cannot be built for these vectors of {dimension} "
             f"dimensions; use Flat, HNSW32, 'IVF64,Flat', SQ8, PQ48np or similar ({reason})"
         ) from None
-    finally:
-        faiss.omp_set_num_threads(threads)
     ivf = faiss.try_extract_index_ivf(index)  # also behind a transform of the vectors
     if ivf is not None:
         ivf.nprobe = settings.probes
     return index
 
 
-def _add(index: Any, batches: Iterable[Vectors], train_vectors: int) -> None:
+@contextmanager
+def _one_thread(threads: int) -> Iterator[None]:
+    """Run the block on one thread, then set the number of threads again; torch shares it."""
+    faiss.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(threads)
+
+
+def _add(index: Any, batches: Iterable[Vectors], train_vectors: int, threads: int) -> None:
     """Train an index on the first vectors, if its type is trained, and add all vectors."""
     waiting: list[Vectors] = []  # until there are enough to train on
     for batch in batches:
-        if index.is_trained:
-            index.add(batch)
-            continue
         waiting.append(batch)
-        if sum(map(len, waiting)) >= train_vectors:
-            _train(index, waiting, train_vectors)
+        if index.is_trained or sum(map(len, waiting)) >= train_vectors:
+            with _one_thread(threads):
+                _flush(index, waiting, train_vectors)
     if waiting:
-        _train(index, waiting, train_vectors)
+        with _one_thread(threads):
+            _flush(index, waiting, train_vectors)
 
 
-def _train(index: Any, waiting: list[Vectors], train_vectors: int) -> None:
-    index.train(np.concatenate(waiting)[:train_vectors])
+def _flush(index: Any, waiting: list[Vectors], train_vectors: int) -> None:
+    if not index.is_trained:
+        index.train(np.concatenate(waiting)[:train_vectors])
     for batch in waiting:
         index.add(batch)
     waiting.clear()

@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 
 from papertrail.core.artifacts import write_json, write_text
 from papertrail.core.errors import DataError
-from papertrail.models.sentence_encoder import count_truncated, embed, load_encoder
+from papertrail.models.sentence_encoder import Encode, count_truncated, embed, load_encoder
 
 Floats = NDArray[np.float64]
 PARTS = {"tfidf": ("tfidf",), "embeddings": ("embeddings",), "both": ("tfidf", "embeddings")}  # by value of `features`
@@ -100,11 +100,18 @@ def to_logits(probabilities: Floats) -> Floats:
     return logits
 
 
-def embed_texts(encoder: Any, texts: list[str], batch_size: int) -> Floats:
-    """Return mean-pooled vectors of texts, (texts, dimension), each of length 1."""
+def embed_texts(encoder: Any, texts: list[str], batch_size: int, encode: Encode = embed) -> Floats:
+    """Return mean-pooled vectors of texts, (texts, dimension), each of length 1.
+
+    Args:
+        encoder: A sentence encoder.
+        texts: Any texts.
+        batch_size: Texts of similar length that it reads at a time.
+        encode: `embed`, or `embed_once` in a stage whose vectors other stages need, too.
+    """
     if not texts:
         return np.zeros((0, encoder.get_embedding_dimension()))
-    return embed(encoder, texts, batch_size).astype(np.float64)
+    return encode(encoder, texts, batch_size).astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +121,11 @@ class Extractor:
     vectorizer: Any
     encoder: Any
 
-    def features(self, part: str, texts: list[str], batch_size: int) -> Any:
-        """Return (texts, features) of part "tfidf" or "embeddings"; the encoder reads batch_size texts at a time."""
+    def features(self, part: str, texts: list[str], batch_size: int, encode: Encode = embed) -> Any:
+        """Return (texts, features) of part "tfidf" or "embeddings"; for the other arguments see `embed_texts`."""
         if part == "tfidf":
             return self.vectorizer.transform(texts)
-        return embed_texts(self.encoder, texts, batch_size)
+        return embed_texts(self.encoder, texts, batch_size, encode)
 
     def only(self, parts: Collection[str]) -> "Extractor":
         """Return what is needed for some parts."""
@@ -139,9 +146,9 @@ class LinearModel:
     regressions: dict[str, Regression]
     extractor: Extractor
 
-    def predict(self, texts: list[str], batch_size: int) -> Floats:
-        """Return probabilities (texts, classes); the encoder reads batch_size texts at a time."""
-        parts = {part: self.extractor.features(part, texts, batch_size) for part in self.regressions}
+    def predict(self, texts: list[str], batch_size: int, encode: Encode = embed) -> Floats:
+        """Return probabilities (texts, classes); for the other arguments see `embed_texts`."""
+        parts = {part: self.extractor.features(part, texts, batch_size, encode) for part in self.regressions}
         mean: Floats = np.mean([self.regressions[part].predict(features) for part, features in parts.items()], axis=0)
         return mean
 

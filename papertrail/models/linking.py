@@ -20,7 +20,7 @@ from papertrail.core.artifacts import write_json
 from papertrail.core.errors import DataError
 from papertrail.core.records import Row
 from papertrail.models.ranking import bm25_scores
-from papertrail.models.sentence_encoder import embed, load_encoder
+from papertrail.models.sentence_encoder import Encode, embed, load_encoder
 
 FILE = "linker.json"
 Floats = NDArray[np.float64]
@@ -41,11 +41,16 @@ def group_citations(rows: Sequence[Row], inputs: Sequence[str]) -> list[Citation
     return [Citation(group[0][context], tuple(row[entry] for row in group)) for group in groups]
 
 
-def cosine_similarities(encoder: Any, citations: Sequence[Citation], batch_size: int) -> list[Floats]:
-    """Return the cosine similarity of each context and its entries, (entries,) per citation; a text is encoded once."""
+def cosine_similarities(
+    encoder: Any, citations: Sequence[Citation], batch_size: int, encode: Encode = embed
+) -> list[Floats]:
+    """Return the cosine similarity of each context and its entries, (entries,) per citation; a text is encoded once.
+
+    For `encode` see `papertrail.models.linear.embed_texts`.
+    """
     texts = list(dict.fromkeys(text for citation in citations for text in (citation.context, *citation.entries)))
     place = {text: number for number, text in enumerate(texts)}
-    vectors = embed(encoder, texts, batch_size).astype(np.float64) if texts else np.empty((0, 0))
+    vectors = encode(encoder, texts, batch_size).astype(np.float64) if texts else np.empty((0, 0))
     return [
         vectors[[place[text] for text in citation.entries]] @ vectors[place[citation.context]] for citation in citations
     ]

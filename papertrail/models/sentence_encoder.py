@@ -1,7 +1,7 @@
 """Bi-encoder for search, by sentence-transformers: one vector of length 1 per text."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from transformers import AutoConfig
 from papertrail.core.records import Row
 from papertrail.models.kernels import make_portable
 from papertrail.models.loading import check_positions, keep_own_names
+
+Encode = Callable[[Any, list[str], int], NDArray[np.float32]]  # `embed`, or `papertrail.models.embeddings.embed_once`
 
 
 def load_encoder(folder: Path, max_tokens: int, device: str, dropout: dict[str, float] | None = None) -> Any:

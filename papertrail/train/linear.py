@@ -16,6 +16,7 @@ from papertrail.core.parquet import read_rows
 from papertrail.core.records import Row
 from papertrail.core.runtime import device
 from papertrail.data.prepared import split_file
+from papertrail.models.embeddings import embed_once
 from papertrail.models.encoding import check_columns
 from papertrail.models.heads import Head, join_inputs, load_head
 from papertrail.models.linear import (
@@ -89,7 +90,7 @@ def fit(model: Linear, names: list[str], splits: Mapping[str, list[Row]], device
     extractor = fit_extractor(model, texts["train"], device_name)
     tried = {}
     for part in _parts_of(model):
-        features = {split: extractor.features(part, texts[split], model.batch_size) for split in SPLITS}
+        features = {s: extractor.features(part, texts[s], model.batch_size, embed_once) for s in SPLITS}
         tried[part] = fit_penalties(part, features, splits["train"], model, score)
     candidates = {
         features: [join(parts, score) for parts in product(*(tried[part] for part in PARTS[features]))]
