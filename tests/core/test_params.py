@@ -287,8 +287,8 @@ def base_models(params: Params) -> set[str]:
 
 
 @pytest.mark.parametrize("name", list(read_params()["models"]))
-def test_every_model_can_be_trained(repo: Path, name: str) -> None:
-    params = load_params(repo / "params.yaml")
+def test_every_model_can_be_trained(tmp_path: Path, name: str) -> None:
+    params = load_params(write_params(tmp_path))
     model = params.models[name]
     task = load_task(model.task)
     settings = validate(task.settings, params.datasets[model.dataset], name)

@@ -68,7 +68,7 @@ BASE_MODEL = "base_model: unknown base model 'data/raw/minilmm'; did you mean "
         ),
         *(
             (f"{place}.base_model", "data/raw/minilmm", f"{place}.{BASE_MODEL}")
-            for place in ("models.ner-base", "models.search-base", "models.summary-base", "pretraining")
+            for place in ("models.ner-base", "models.search-base", "models.summary-extract", "pretraining")
         ),
     ],
 )
@@ -106,10 +106,10 @@ def test_a_linear_model_is_no_base_model(tmp_path: Path) -> None:
 
 def test_a_summarizer_needs_a_source_and_a_target(tmp_path: Path) -> None:
     def change(params: dict[str, Any]) -> None:
-        params["models"]["summary-base"] |= {"task": "ner", "dataset": "aclsum_ner"}
+        params["models"]["summary-extract"] |= {"task": "ner", "dataset": "aclsum_ner"}
 
     file = write_params(tmp_path, change)
-    with pytest.raises(ParamsError, match=r"summary-base\.dataset: unknown column of aclsum_ner 'source'"):
+    with pytest.raises(ParamsError, match=r"summary-extract\.dataset: unknown column of aclsum_ner 'source'"):
         check(load_params(file), file)
 
 

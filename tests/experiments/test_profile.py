@@ -124,7 +124,6 @@ indexes:
     batch_size: 8
 
 models:
-  summary-base: null
   summary-extract: null
   other: {task: ner, dataset: aclsum_ner, head: token_classification}
 datasets:
@@ -177,7 +176,6 @@ def test_names_are_added_and_removed(params: Path, overlay: dict[str, Any], capl
         "indexes.papers: removed",
         "leakage.max_label_leakage.venue_in_text: removed",
         "models.other: added",
-        "models.summary-base: removed",
         "models.summary-extract: removed",
         "pretraining.corpora.aclsum_text: 1.0 -> 0.5",
         "pretraining.corpora.other_text: added",
@@ -217,7 +215,7 @@ def test_a_run_leaves_params_yaml_unchanged(repo: Path, tmp_path: Path, monkeypa
     run(parser.parse_args(["smoke", "--run", str(folder), "prepare", "evaluate@ner-base"]))
     assert started == [(folder, ["prepare", "evaluate@ner-base"])]
     assert (repo / "params.yaml").read_bytes() == before
-    assert read_yaml(folder / "params.yaml")["evaluation"]["summarizer"]["max_new_tokens"] == 16
+    assert read_yaml(folder / "params.yaml")["models"]["search-base"]["batch_size"] == 16
     cache = (folder / ".dvc/config.local").read_text(encoding="utf-8")
     assert str((repo / ".dvc/cache").resolve()) in cache
 

@@ -77,9 +77,9 @@ def test_targets_come_with_their_dependencies(repo: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(repo)
     needed = ["code", "fetch@aclsum", "fetch@minilm", "prepare@aclsum_ner", "finetune@ner-base", "evaluate@ner-base"]
     assert sorted(list_stages(["evaluate@ner-base"])) == sorted(needed)
-    fetches = list_stages(["fetch", "evaluate@ner-base"])  # a group of stages, too
-    assert sorted(fetches) == sorted([*needed, "fetch@smollm2"])
-    assert fetches["fetch@smollm2"] == ["stages.fetch", "smollm2"]
+    fetches = list_stages(["fetch", "index@papers"])  # a group of stages, too
+    assert {"fetch@aclsum", "fetch@minilm", "prepare@aclsum_search", "finetune@search-base"} < fetches.keys()
+    assert fetches["fetch@minilm"] == ["stages.fetch", "minilm"]
     with pytest.raises(PapertrailError, match=r"'evaluate@ner-bse' not found .*lists the names"):
         list_stages(["evaluate@ner-bse"])
 
