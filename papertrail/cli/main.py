@@ -26,7 +26,7 @@ TOOLS = {  # command -> module with add_arguments and run, which is imported whe
     "compare": ("papertrail.experiments.compare", "list changes since another revision, with significance tests"),
     "seeds": ("papertrail.experiments.seeds", "measure how much scores depend on the seed of the training"),
     "verify": ("papertrail.reproduce.verify", "build the pipeline again and compare the hashes of all outputs"),
-    "readme": ("papertrail.report.readme", "write the tables of README.md"),
+    "readme": ("papertrail.report.readme", "write the tables of README.md and docs/"),
 }
 EPILOG = """examples:
 {examples}

@@ -24,7 +24,7 @@ from papertrail.core.params import (
 from papertrail.core.params import Model as ModelParams
 from papertrail.core.runtime import configure, device, start, to_inference
 from papertrail.data.task import load_task
-from papertrail.inference.choice import pick, read_metrics
+from papertrail.models.choice import pick, read_metrics
 from papertrail.models.search_systems import SYSTEMS
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Any
 
 from papertrail.core.errors import DataError, ParamsError
 from papertrail.core.params import PARAMS, Params, load_params
-from papertrail.inference.choice import pick
+from papertrail.models.choice import pick
 
 METRICS = ("metrics/finetune", "metrics/evaluate")
 

@@ -45,6 +45,7 @@ SYSTEMS = {  # tables show them in this order
     "hybrid": "BM25 + model",
     "oracle": "oracle extract",
 }
+SIMPLE = {"majority", "everything", "memorised", "window", "tfidf", "bm25", "lead", "lexrank"}  # no neural network
 COMBINED = {"hybrid", "encoder"}  # systems that contain the model or are a part of it, so they are no baseline of it
 
 

@@ -1,4 +1,4 @@
-"""The generated parts of README.md and docs/code.md: tables of results, and the tree of modules."""
+"""The generated parts of README.md and docs/: tables of results, and the tree of modules."""
 
 import argparse
 import ast
@@ -10,9 +10,10 @@ from papertrail.core.artifacts import write_text
 from papertrail.core.errors import PapertrailError
 from papertrail.core.params import Params, load_params
 from papertrail.report.data_tables import data_table
-from papertrail.report.tables import Table, comparison_table, result_table, score_table, seed_table
+from papertrail.report.tables import Table, answer_table, comparison_table, result_table, score_table, seed_table
 
 README = Path("README.md")
+RESULTS = Path("docs/results.md")
 CODE = Path("docs/code.md")
 PACKAGES = ("stages", "papertrail")  # folders of the tree
 
@@ -28,9 +29,13 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         PapertrailError: A metrics file or a mark of a block is missing, or `--check` finds a difference.
     """
-    tables = build_tables(load_params())
-    blocks = {name: table.to_markdown() if table.rows else "None yet." for name, table in tables.items()}
-    for file, texts in {README: blocks, CODE: {"tree": build_tree(Path())}}.items():
+    params = load_params()
+    files = {
+        README: _to_markdown({"answers": answer_table(params)}),
+        RESULTS: _to_markdown(build_tables(params)),
+        CODE: {"tree": build_tree(Path())},
+    }
+    for file, texts in files.items():
         old = file.read_text(encoding="utf-8")
         new = replace_blocks(old, texts, file)
         if new != old and arguments.check:
@@ -40,7 +45,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def build_tables(params: Params) -> dict[str, Table]:
-    """Return block of README.md -> its table."""
+    """Return block of docs/results.md -> its table."""
     return {
         "results": result_table(params),
         "seeds": seed_table(params),
@@ -49,6 +54,10 @@ def build_tables(params: Params) -> dict[str, Table]:
         "summaries": score_table(_of_kind(params, "summarizer", "extractor")),
         "data": data_table(params),
     }
+
+
+def _to_markdown(tables: Mapping[str, Table]) -> dict[str, str]:
+    return {name: table.to_markdown() if table.rows else "None yet." for name, table in tables.items()}
 
 
 def build_tree(root: Path) -> str:

@@ -87,7 +87,12 @@ def _overview(params: Params) -> Section:
     verdicts = Counter(effect.verdict.partition(" (")[0] for effect in effects)
     rows = [[verdict, f"{count}"] for verdict, count in sorted(verdicts.items())]
     summary = Table(title="Verdicts", headers=["verdict on a model", "comparisons"], rows=rows)
-    return Section(title="Overview", text=text, tables=_filled(summary, tables.seed_table(params)), effects=effects)
+    return Section(
+        title="Overview",
+        text=text,
+        tables=_filled(tables.answer_table(params), summary, tables.seed_table(params)),
+        effects=effects,
+    )
 
 
 def _task(params: Params, task: str) -> Section:

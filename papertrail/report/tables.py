@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ from papertrail.core.errors import PapertrailError
 from papertrail.core.params import Params
 from papertrail.data.task import load_task
 from papertrail.evaluate.stats.comparison import MODEL, ORACLES, verdict
-from papertrail.report.names import COMBINED, METRICS, SYSTEMS, metric_name, model_name, system_name
+from papertrail.models.choice import pick
+from papertrail.report.names import COMBINED, METRICS, SIMPLE, SYSTEMS, metric_name, model_name, system_name
 
 COMPARISONS = Path("metrics/comparisons.json")
 CRANFIELD = Path("benchmarks/cranfield.json")  # scores of a retriever on a collection outside the pipeline
@@ -151,6 +152,26 @@ def result_table(params: Params) -> Table:
     headers = ["model", "metric on test", "score", "baselines", "difference from the best baseline"]
     headers += ["p (Holm)", "verdict"]
     return Table(title="Models and baselines", headers=headers, rows=rows)
+
+
+def answer_table(params: Params) -> Table:
+    """Return a row per task: the model that answers, its score, and its difference from the best simple method.
+
+    Raises:
+        PapertrailError: A metrics file is missing.
+    """
+    rows = []
+    for task in dict.fromkeys(model.task for model in params.models.values()):
+        name = pick(params, task, None, Path()).name
+        result = read_results(replace(params, models={name: params.models[name]}))[0]
+        simple = {system: scores for system, scores in result.baselines.items() if system in SIMPLE}
+        best = max(simple, key=lambda system: float(simple[system][result.metric]), default=None)
+        effect = next((e for e in result.effects if (e.other, e.metric) == (best, result.metric)), None)
+        against = f"{system_name(best)} {simple[best][result.metric]:.3f}" if best else "-"
+        score = f"{metric_name(result.metric)} {with_interval(result.scores, result.metric)}"
+        rows.append([load_task(task).title, name, score, against, *(_describe(effect) if effect else ["-", "-", "-"])])
+    headers = ["task", "model that answers", "score on test", "best simple method", "difference", "p (Holm)", "verdict"]
+    return Table(title="Models that answer", headers=headers, rows=rows)
 
 
 def comparison_table(params: Params) -> Table:

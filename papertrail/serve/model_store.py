@@ -8,9 +8,9 @@ from pydantic import BaseModel
 
 from papertrail.core.errors import DataError, PapertrailError
 from papertrail.core.params import Params
-from papertrail.inference.choice import Choice, pick
 from papertrail.inference.load import Model, about, describe_revision, load, require
 from papertrail.inference.task_commands import TaskCommand
+from papertrail.models.choice import Choice, pick
 from papertrail.serve.queue import Question, Reply, UnknownError
 
 

@@ -9,8 +9,8 @@ import pytest
 from papertrail.core.artifacts import write_json
 from papertrail.core.errors import DataError, ParamsError
 from papertrail.core.params import Params, Retriever
-from papertrail.inference.choice import pick
 from papertrail.inference.load import about, describe_revision, load
+from papertrail.models.choice import pick
 from tests.fixtures.tiny_models import TASKS, write_models, write_questions
 from tests.fixtures.two_branches import call
 

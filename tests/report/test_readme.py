@@ -72,17 +72,18 @@ def results(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Para
     write_results(params)
     monkeypatch.setattr(readme, "load_params", lambda: params)
     blocks = "".join(f"<!-- begin {name} -->\n<!-- end {name} -->\n" for name in build_tables(params))
-    Path("README.md").write_text(blocks, encoding="utf-8")
+    Path("README.md").write_text("<!-- begin answers -->\n<!-- end answers -->\n", encoding="utf-8")
     Path("docs").mkdir()
+    Path("docs/results.md").write_text(blocks, encoding="utf-8")
     Path("docs/code.md").write_text("<!-- begin tree -->\n<!-- end tree -->\n", encoding="utf-8")
     return params
 
 
 def test_check_finds_a_stale_readme_and_does_not_change_it(results: Params) -> None:
-    old = Path("README.md").read_text(encoding="utf-8")
+    old = [file.read_text(encoding="utf-8") for file in (Path("README.md"), Path("docs/results.md"))]
     with pytest.raises(PapertrailError, match="run `papertrail readme`"):
         run_readme("--check")
-    assert Path("README.md").read_text(encoding="utf-8") == old
+    assert [file.read_text(encoding="utf-8") for file in (Path("README.md"), Path("docs/results.md"))] == old
     run_readme()
     run_readme("--check")
     scores = json.loads(Path("metrics/evaluate/again.json").read_text(encoding="utf-8"))
@@ -94,7 +95,7 @@ def test_check_finds_a_stale_readme_and_does_not_change_it(results: Params) -> N
 
 def test_each_kind_of_model_has_its_scores_in_its_block(results: Params) -> None:
     run_readme()
-    blocks = Path("README.md").read_text(encoding="utf-8").split("<!-- begin ")[1:]
+    blocks = Path("docs/results.md").read_text(encoding="utf-8").split("<!-- begin ")[1:]
     text = {block.partition(" ")[0]: block for block in blocks}
     assert "tiny-search" in text["search"]
     assert "tiny-summary" not in text["search"]
