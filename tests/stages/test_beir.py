@@ -11,7 +11,7 @@ from papertrail.core.parquet import read_rows
 from papertrail.data.prepared import collection_file, split_file
 from papertrail.models.index import load_index
 from papertrail.models.search_systems import UNVALIDATED, read_system
-from tests.fixtures.beir import PAPERS, read_example, write_collection
+from tests.fixtures.beir import PAPERS, add_search_example, write_collection
 from tests.fixtures.commands import read_json, write_params
 from tests.fixtures.papertrail import PAPERTRAIL
 from tests.fixtures.tiny_bert import write_tiny_bert
@@ -35,12 +35,6 @@ for stage, name in zip(sys.argv[1::2], sys.argv[2::2], strict=True):
 """
 
 
-def add_example(params: dict[str, Any]) -> None:
-    """Add the blocks of the documentation to params.yaml."""
-    for section, blocks in read_example("search").items():
-        params[section] |= blocks
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which all stages ran; `stderr` has what they logged."""
@@ -49,7 +43,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_collection(top / "my-collection")
     (top / "my-collection/papers.csv").write_text(PAPERS, encoding="utf-8")
     write_tiny_bert(folder / "data/raw/minilm")
-    write_params(folder, add_example)
+    write_params(folder, add_search_example)
     (folder / "code/finetune").mkdir(parents=True)
     (folder / f"code/finetune/{MODEL}.json").write_text("{}", encoding="utf-8")
     words = (word for stage in STAGES for word in stage)
