@@ -98,11 +98,12 @@ def rank_documents(model: Retriever, folder: Path, queries: list[Row], documents
     depth = min(search.depth + 1, len(ids))  # one more, because the query's own paper is excluded
     ranked: dict[str, Integers] = {}
     truncated = 0
-    for system, weights in {"model": folder, "untuned": Path(model.base_model)}.items():
+    for system, weights in {"model": folder, **({"untuned": Path(model.base_model)} if model.epochs else {})}.items():
         encoder = to_inference(load_encoder(weights, model.max_tokens, device(params.runtime)), params.runtime)
         vectors = embed(encoder, texts, search.batch_size)
         ranked[system] = top(embed(encoder, asked, search.batch_size) @ vectors.T, depth)[0]
         truncated = count_truncated(encoder, [*asked, *texts])
+    ranked.setdefault("untuned", ranked["model"])  # without epochs the weights are the same
     ranked["bm25"] = bm25_ranking(asked, texts, depth)
     fused = [ranked[system][:, :FUSED_RANKS] for system in ("bm25", "model")]
     ranked["hybrid"] = fuse(fused, model.fusion_constant, depth, len(ids))[0]
