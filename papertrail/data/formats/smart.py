@@ -24,26 +24,28 @@ def read_smart(file: Path) -> Iterator[tuple[str, dict[str, str]]]:
     Raises:
         DataError: The file cannot be read as UTF-8, or does not begin with `.I <number>`.
     """
-    place, fields, letter = "", dict[str, str](), ""
+    place, fields, letter = "", dict[str, list[str]](), ""
     for number, line in enumerate(read_lines(file), start=1):
         text = line.rstrip("\r\n")
         if first := FIRST.fullmatch(text):
             if fields:
-                yield place, _without_title(fields)
-            place, fields, letter = f"{file}:{number}", {NUMBER: first[1]}, ""
+                yield place, _join(fields)
+            place, fields, letter = f"{file}:{number}", {NUMBER: [first[1]]}, ""
         elif not fields and text.strip():
             raise DataError(f"{file}:{number}: expected a first line '.I <number>', got '{text[:40].strip()}'")
         elif begins := FIELD.fullmatch(text):
             letter = begins[1]
-            fields.setdefault(letter, "")
-        elif letter and text.strip():
-            fields[letter] = f"{fields[letter]} {' '.join(text.split())}".lstrip()
+            fields.setdefault(letter, [])
+        elif letter:
+            fields[letter].extend(text.split())
     if not fields:
         raise DataError(f"{file}: empty; expected a first line '.I <number>'")
-    yield place, _without_title(fields)
+    yield place, _join(fields)
 
 
-def _without_title(fields: dict[str, str]) -> dict[str, str]:
+def _join(words: dict[str, list[str]]) -> dict[str, str]:
+    """Return the text of each field, that of the document without its title."""
+    fields = {letter: " ".join(found) for letter, found in words.items()}
     title, text = fields.get(TITLE, ""), fields.get(TEXT, "")
     if title and text.startswith(title):
         fields[TEXT] = text.removeprefix(title).strip(" .")

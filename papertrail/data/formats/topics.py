@@ -3,14 +3,15 @@
 import re
 from collections.abc import Iterator
 from html import unescape
+from itertools import pairwise
 from pathlib import Path
 
 from papertrail.core.errors import DataError
 from papertrail.data.formats.text import read_lines
 
-TOPIC = re.compile(r"<top(?:ic)?\b([^>]*)>(.*?)</top(?:ic)?>", re.DOTALL | re.IGNORECASE)
+BOUNDARY = re.compile(r"<(/?)top(?:ic)?\b([^<>]*)>", re.IGNORECASE)  # a topic lasts until the next one
 ATTRIBUTE = re.compile(r"""\b(?:number|id|num)\s*=\s*["']([^"']*)["']""", re.IGNORECASE)
-FIELD = re.compile(r"<([a-z][\w-]*)\b[^>]*>([^<]*)", re.IGNORECASE)
+FIELD = re.compile(r"<([a-z][\w-]*)\b[^<>]*>((?:[^<]|<(?![a-z/!]))*)", re.IGNORECASE)
 LABEL = re.compile(r"\s*(?:number|topic|description|narrative):", re.IGNORECASE)  # repeats the name of the tag
 NUMBER = "num"
 
@@ -21,14 +22,18 @@ def read_topics(file: Path) -> Iterator[tuple[str, dict[str, str]]]:
     Raises:
         DataError: The file cannot be read as UTF-8, or has no topic.
     """
-    text, last, line = "".join(read_lines(file)), 0, 1
-    for topic in TOPIC.finditer(text):
-        line, last = line + text.count("\n", last, topic.start()), topic.start()
+    text = "".join(read_lines(file))
+    line, counted, topics = 1, 0, 0
+    boundaries = [*BOUNDARY.finditer(text), None]
+    for begin, end in pairwise(boundaries):
+        if begin is None or begin[1]:
+            continue
+        line, counted, topics = line + text.count("\n", counted, begin.start()), begin.start(), topics + 1
         fields: dict[str, str] = {}
-        for tag, value in FIELD.findall(topic[2]):
+        for tag, value in FIELD.findall(text, begin.end(), end.start() if end else len(text)):
             fields.setdefault(tag.lower(), " ".join(LABEL.sub("", unescape(value), count=1).split()))
-        if attribute := ATTRIBUTE.search(topic[1]):
+        if attribute := ATTRIBUTE.search(begin[2]):
             fields[NUMBER] = attribute[1]
         yield f"{file}:{line}", fields
-    if not last and not TOPIC.search(text):
+    if not topics:
         raise DataError(f"{file}: no topic; expected <top> ... </top> or <topic> ... </topic>")

@@ -15,7 +15,7 @@ OLD = """
 
 <desc> Description:
 Which stones are
-in rivers?
+in rivers < 5 m?
 <narr> Narrative:
 Any.
 </top>
@@ -45,7 +45,7 @@ def test_tags_that_are_not_closed(tmp_path: Path) -> None:
             "head": "Tipster Topic Description",
             "num": "301",
             "title": "Stones & rivers",
-            "desc": "Which stones are in rivers?",
+            "desc": "Which stones are in rivers < 5 m?",
             "narr": "Any.",
         },
     )
