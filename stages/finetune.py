@@ -19,7 +19,7 @@ def main() -> None:
     trainer = load_trainer(model.kind)
     files = [Path("code/finetune", f"{name}.json"), *trainer.input_files(model)]
     trained = trainer.train(model, resume_settings(name, model, params, files))
-    write_learning_curves(trained.history, name, Path("metrics/plots"))
+    write_learning_curves(trained.history, name, Path("metrics/plots"), has_validation=True)
     write_json(trained.metrics, Path("metrics/finetune", f"{name}.json"))
     save_model(Path("models", name), *trained.savers)  # last: it removes the checkpoints
 

@@ -111,8 +111,9 @@ def add_question(parser: argparse.ArgumentParser, question: TaskCommand) -> None
     if (command.input, command.answer) == ("query", "hits"):
         parser.add_argument("--untuned", action="store_true", help="also show the hits of the model before fine-tuning")
     parser.add_argument("--json", action="store_true", help="one JSON object per text and line")
-    names = "a model or index" if command.answer == "hits" else "a model"
-    parser.add_argument("--run", metavar="NAME", help=f"{names} of params.yaml; default: the best on validation")
+    names, options = ("a model or index", ["--index"]) if command.answer == "hits" else ("a model", [])
+    text = f"{names} of params.yaml; default: the best on validation"
+    parser.add_argument("--run", *options, dest="run", metavar="NAME", help=text)
     parser.add_argument("--rev", metavar="REV", help="take model and parameters from a branch, tag or commit")
 
 

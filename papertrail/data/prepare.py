@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,8 @@ def prepare_dataset(name: str, params: Params) -> None:
     features = task.features(settings)
     documents = 0
     with new_files(settings.task, name) as (files, collection):
-        write_splits(name, task, features, task.read(raw, settings, params.seed, counts), files)
+        optional = task.optional_splits(settings)
+        write_splits(name, task, features, task.read(raw, settings, params.seed, counts), files, optional)
         for split, duplicates in find_near_duplicates(name, task.text, files, params.leakage, counts).items():
             if duplicates:
                 drop_rows(files[split], features, duplicates)
@@ -84,11 +85,18 @@ def new_files(task: str, name: str) -> Iterator[tuple[Files, Path]]:
         yield files, parts[collection.parent] / collection.name
 
 
-def write_splits(name: str, task: Task, features: Features, rows: Iterable[tuple[str, Row]], files: Files) -> None:
+def write_splits(
+    name: str,
+    task: Task,
+    features: Features,
+    rows: Iterable[tuple[str, Row]],
+    files: Files,
+    optional: Collection[str] = (),
+) -> None:
     """Write the rows of each split while they are read; a shard of each is in memory.
 
     Raises:
-        DataError: A split that the task has is empty, an id is not unique, or a group is in two splits.
+        DataError: A split that is not optional is empty, an id is not unique, or a group is in two splits.
     """
     ids: set[bytes] = set()  # 8 bytes per id; a collision among a million has a probability of 3e-8
     first_of: dict[object, tuple[str, str]] = {}  # group -> split and id of its first row
@@ -106,7 +114,7 @@ def write_splits(name: str, task: Task, features: Features, rows: Iterable[tuple
                 group = f"{task.group} '{row[task.group]}'"
                 raise DataError(f"data set {name}: {group} is in {where}; keep it in one split")
         for split, writer in writers.items():
-            if not writer.rows and not (task.label_origin == "none" and split == "test"):
+            if not writer.rows and split not in optional and not (task.label_origin == "none" and split == "test"):
                 raise DataError(f"data set {name}: split {split} is empty; check its sizes and shares in params.yaml")
 
 

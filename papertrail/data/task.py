@@ -68,6 +68,7 @@ class Task:
         text: Column that decides whether two rows are duplicates: a text, tokens or sentences.
         collection_features: For search: function of the settings; returns the columns of a document.
         read_collection: For search: function of (folder, settings, seed, counts, ids that rows name); yields documents.
+        optional_splits: Function of the settings; returns the splits that may be empty.
         resolve: Function of (folder, settings); returns settings that are completed from the data, such as the most
             frequent classes. None if params.yaml is complete. The other functions receive completed settings.
     """
@@ -83,6 +84,7 @@ class Task:
     commands: tuple[Command, ...] = ()
     collection_features: Callable[[Any], "Features"] | None = None
     read_collection: Callable[[Path, Any, int, Counts, set[str]], Iterator[Row]] | None = None
+    optional_splits: Callable[[Any], frozenset[str]] = lambda settings: frozenset()
     resolve: Callable[[Path, Any], Any] | None = None
 
     def headline(self, scores: Mapping[str, Any]) -> str | None:

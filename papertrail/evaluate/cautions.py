@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from papertrail.evaluate.stats.comparison import MODEL, ORACLES
+from papertrail.models.search_systems import UNVALIDATED
 
 FEW_POSITIVES = 10  # examples of the class that is searched for; a threshold from fewer is close to arbitrary
 
@@ -11,7 +12,7 @@ FEW_POSITIVES = 10  # examples of the class that is searched for; a threshold fr
 def find_cautions(
     scores: Mapping[str, Any], metric: str, system: str = MODEL, name_of: Callable[[str], str] = str
 ) -> list[str]:
-    """Return sentences on a model in one view: a better system, one predicted class, a choice on few positives.
+    """Return sentences on a model in one view: a better system, one predicted class, a choice on few or no examples.
 
     Args:
         scores: System -> metric -> value, and counts, as in metrics/evaluate.
@@ -35,4 +36,7 @@ def find_cautions(
     positives = own.get("validation_positives", FEW_POSITIVES)
     if positives < FEW_POSITIVES:
         cautions.append(f"its threshold was chosen on {positives} positive examples, fewer than {FEW_POSITIVES}")
+    if scores.get("validation_queries") == 0:
+        answer = name_of(UNVALIDATED)
+        cautions.append(f"no validation queries, so a search answers with {answer} without a comparison")
     return cautions

@@ -7,7 +7,7 @@ from typing import Any
 
 from datasets import Features, List, Value
 
-from papertrail.core.artifacts import Cell, new_folder, write_csv, write_json
+from papertrail.core.artifacts import Cell, new_folder, write_csv, write_json, write_text
 from papertrail.core.parquet import write_rows
 from papertrail.core.records import Row
 
@@ -50,6 +50,7 @@ class Results:
         plots: Kind of plot -> rows of its CSV file.
         examples: Errors of the model, the worst first; all generated texts of a summarizer.
         tables: File stem -> rows of a CSV file beside the predictions, and its columns.
+        texts: File name -> content of a text file beside the predictions.
     """
 
     scores: dict[str, Any]
@@ -57,10 +58,11 @@ class Results:
     plots: dict[str, Table] = field(default_factory=dict)
     examples: list[Example] = field(default_factory=list)
     tables: dict[str, tuple[Table, Sequence[str]]] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
 
 
 def write_results(results: Results, folder: Path, metrics: Path) -> None:
-    """Write predictions, plots, tables and examples into `folder`, and the scores to `metrics`."""
+    """Write predictions, plots, tables, texts and examples into `folder`, and the scores to `metrics`."""
     with new_folder(folder) as part:
         for stem, predictions in results.predictions.items():
             write_rows(predictions.rows, predictions.features, part / f"{stem}.parquet", kind=predictions.kind)
@@ -68,6 +70,8 @@ def write_results(results: Results, folder: Path, metrics: Path) -> None:
             write_csv(rows, part / "plots" / f"{plot}.csv", list(rows[0]))
         for stem, (rows, columns) in results.tables.items():
             write_csv(rows, part / f"{stem}.csv", columns)
+        for name, text in results.texts.items():
+            write_text(text, part / name)
         examples = [
             {"view": e.view, "id": e.id, "fields": [{"name": n, "text": t} for n, t in e.fields.items()]}
             for e in results.examples

@@ -8,14 +8,16 @@ from pathlib import Path
 
 from datasets import Features, List, Value
 
+from papertrail.core.errors import DataError
 from papertrail.core.params import Params, Retriever
 from papertrail.core.parquet import read_rows
-from papertrail.core.records import Row
+from papertrail.core.records import SPLITS, Row
 from papertrail.core.runtime import device, to_inference
 from papertrail.data.prepared import collection_file, split_file
 from papertrail.evaluate.results import Example, Predictions, Results
 from papertrail.evaluate.systems import ScoredSystems, add_intervals
-from papertrail.metrics.ranking import MEASURES, Rankings, Relevance, mean_scores, retrieval_scores
+from papertrail.evaluate.trec import to_trec_qrels, to_trec_run
+from papertrail.metrics.ranking import MEASURES, Rankings, Relevance, mean_scores, relevance_of, retrieval_scores
 from papertrail.models.embeddings import embed_collection
 from papertrail.models.ranking import Integers, bm25_ranking, fuse, top
 from papertrail.models.search_systems import FUSED_RANKS
@@ -47,18 +49,25 @@ def evaluate(model: Retriever, folder: Path, params: Params) -> Results:
         params: All parameters.
 
     Raises:
-        DataError: A query has no relevant document, or the collection has no word.
+        DataError: There is no test query, a query has no relevant document, or the collection has no word.
     """
-    train, test = (read_rows(split_file(model.task, model.dataset, split)).to_list() for split in ("train", "test"))
+    rows = {split: read_rows(split_file(model.task, model.dataset, split)).to_list() for split in SPLITS}
+    train, test = rows["train"], rows["test"]
+    if not test:
+        raise DataError(
+            f"data set {model.dataset}: no test queries, so no model of it can be evaluated; add judgements of the "
+            "test split, or remove the model and let an index name a retriever of another data set"
+        )
     documents = read_rows(collection_file(model.task, model.dataset)).to_list()
     ranked = rank_documents(model, folder, test, documents, params)
-    qrels = {row["id"]: dict.fromkeys(row["relevant"], 1) for row in test}
+    qrels = relevance_of(test)
     systems = add_intervals(score_rankings(qrels, ranked.systems), test, params.evaluation, params.seed)
     seen = {document for row in train for document in row["relevant"]}
-    parts = {"seen": seen, "unseen": {document["id"] for document in documents} - seen}
+    parts = {"seen": seen, "unseen": {document["id"] for document in documents} - seen} if train else {}
     counts = {
         "documents": len(documents),
         "documents_seen_in_training": len(seen),
+        "validation_queries": len(rows["validation"]),
         "texts_cut": ranked.truncated,
     }
     return Results(
@@ -66,6 +75,10 @@ def evaluate(model: Retriever, folder: Path, params: Params) -> Results:
         predictions={"test": Predictions(kind=systems.kind, features=FEATURES, rows=systems.rows)},
         plots={"recall": recall_by_rank(qrels, ranked.systems)},
         examples=find_errors(test, ranked.systems["model"], documents, params.evaluation.error_examples),
+        texts={
+            "run.trec": to_trec_run(ranked.systems["model"], folder.name),
+            "qrels.trec": to_trec_qrels(qrels),
+        },
     )
 
 
@@ -86,11 +99,12 @@ def rank_documents(model: Retriever, folder: Path, queries: list[Row], documents
     depth = min(search.depth + 1, len(ids))  # one more, because the query's own paper is excluded
     ranked: dict[str, Integers] = {}
     truncated = 0
-    for system, weights in {"model": folder, "untuned": Path(model.base_model)}.items():
+    for system, weights in {"model": folder, **({"untuned": Path(model.base_model)} if model.epochs else {})}.items():
         encoder = to_inference(load_encoder(weights, model.max_tokens, device(params.runtime)), params.runtime)
         vectors = embed_collection(encoder, documents, texts, search.batch_size, params.seed)
         ranked[system] = top(embed(encoder, asked, search.batch_size) @ vectors.T, depth)[0]
         truncated = count_truncated(encoder, [*asked, *texts])
+    ranked.setdefault("untuned", ranked["model"])  # without epochs the weights are the same
     ranked["bm25"] = bm25_ranking(asked, texts, depth)
     fused = [ranked[system][:, :FUSED_RANKS] for system in ("bm25", "model")]
     ranked["hybrid"] = fuse(fused, model.fusion_constant, depth, len(ids))[0]
@@ -128,7 +142,7 @@ def score_parts(
     """
     scores = {}
     for part, documents in parts.items():
-        judged = {query: {d: 1 for d in relevant if d in documents} for query, relevant in qrels.items()}
+        judged = {query: {d: g for d, g in relevant.items() if d in documents} for query, relevant in qrels.items()}
         judged = {query: relevant for query, relevant in judged.items() if relevant}
         if judged:
             scores[part] = {

@@ -92,6 +92,12 @@ def _check_model(place: str, model: Model, task: Task | None, settings: Any) -> 
     if isinstance(model, Retriever) and task.collection_features is None:
         yield f"{place}.dataset: data set '{model.dataset}' of task {model.task} has no documents to search"
         return
+    if isinstance(model, Retriever):
+        empty = task.optional_splits(settings)
+        if "test" in empty:
+            yield f"{place}.dataset: data set '{model.dataset}' has no test queries; a model of it cannot be evaluated"
+        if "train" in empty and model.epochs:
+            yield f"{place}.epochs: data set '{model.dataset}' has no training queries; 0 is no training"
     if isinstance(model, Classifier | Linear | Retriever | Linker):
         features = task.collection_features if isinstance(model, Retriever) else task.features
         columns = list(features(settings)) if features else []

@@ -1,6 +1,6 @@
 """Ranking scores by ir_measures: of candidates grouped by query, and of rankings of a document collection."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import ir_measures
@@ -9,6 +9,7 @@ from ir_measures import AP, RR, R, nDCG
 from numpy.typing import ArrayLike, NDArray
 
 from papertrail.core.errors import DataError
+from papertrail.core.records import Row
 from papertrail.metrics.arrays import Floats, check_scores
 
 CANDIDATE_MEASURES = {"mrr": RR, "recall@1": R @ 1, "recall@5": R @ 5, "recall@10": R @ 10}
@@ -23,6 +24,16 @@ MEASURES = {
 Relevance = dict[str, dict[str, int]]  # query -> document -> gain, 1 or more
 Rankings = dict[str, list[str]]  # query -> documents, the best first
 QueryScores = dict[str, dict[str, float]]  # query -> measure -> value
+
+
+def relevance_of(queries: Iterable[Row]) -> Relevance:
+    """Return the relevance of the documents of search queries: the `gains` of a row, or 1 if it has none."""
+    return {
+        row["id"]: dict(zip(row["relevant"], row["gains"], strict=True))
+        if "gains" in row
+        else dict.fromkeys(row["relevant"], 1)
+        for row in queries
+    }
 
 
 def ranking_scores(queries: ArrayLike, labels: ArrayLike, scores: ArrayLike) -> dict[str, float]:
@@ -79,6 +90,8 @@ def query_scores(queries: ArrayLike, labels: ArrayLike, scores: ArrayLike) -> tu
 
 def retrieval_scores(qrels: Relevance, ranked: Rankings) -> QueryScores:
     """Return query -> measure of MEASURES -> value, by trec_eval's code, and MS MARCO's for mrr@10.
+
+    nDCG adds the gains, each divided by log2(rank + 1); for the other measures a document is relevant or not.
 
     Args:
         qrels: Query -> document -> gain, 1 or more.

@@ -84,7 +84,7 @@ def embed_collection(
 def _key(encoder: Any, texts: list[str], batch_size: int) -> str:
     config = {name: value for name, value in encoder[0].model.config.to_dict().items() if name not in NO_EFFECT}
     settings = [
-        *(texts, batch_size, encoder.max_seq_length, config),
+        *(texts, batch_size, encoder.max_seq_length, config, str(encoder[1])),  # [1] is the pooling
         *(torch.get_num_threads(), cpu_info().get("model name"), [os.environ.get(name) for name in CAPS]),
         *([version(name) for name in LIBRARIES], [sha256_of(Path(file)) for file in CODE]),
     ]

@@ -38,7 +38,7 @@ def build_index(index: Index, params: Params, folder: Path) -> dict[str, float]:
     """Embed a collection, write its index and compare it with exact search on the validation queries.
 
     Returns:
-        Metrics of stage index.
+        Metrics of stage index; without validation queries there is no comparison.
 
     Raises:
         ParamsError: See `build`.
@@ -50,17 +50,19 @@ def build_index(index: Index, params: Params, folder: Path) -> dict[str, float]:
     documents = shuffle_documents(documents, params.seed)
     model = Path("models", index.retriever)
     encoder = to_inference(load_encoder(model, retriever.max_tokens, device(params.runtime)), params.runtime)
-    exact = ExactSearch(embed(encoder, queries, index.batch_size), DEPTH)
+    dimension = encoder.get_embedding_dimension()
+    vectors_of_queries = embed(encoder, queries, index.batch_size) if queries else np.empty((0, dimension), np.float32)
+    exact = ExactSearch(vectors_of_queries, DEPTH)
     texts = [document_text(document, retriever.inputs) for document in documents]
     batches = _watch(embed_documents(encoder, texts, index.batch_size), exact, len(texts))
-    vectors = build(index, encoder.get_embedding_dimension(), batches, params.runtime.threads)
+    vectors = build(index, dimension, batches, params.runtime.threads)
     manifest = write_index(vectors, documents, model, index, folder)
     return {
         "count": manifest["count"],
         "dimension": manifest["dimension"],
         "queries": len(queries),
         "bytes": (folder / VECTORS).stat().st_size,
-        f"recall@{DEPTH}_of_exact": exact.recall_of(vectors),
+        **({f"recall@{DEPTH}_of_exact": exact.recall_of(vectors)} if queries else {}),
     }
 
 

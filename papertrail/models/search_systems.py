@@ -1,7 +1,7 @@
 """The systems that a search can answer with, and which of them a saved retriever answers with.
 
 A retriever is a model and a choice: its vectors alone, BM25 alone, or the fusion of both (hybrid). Training makes the
-choice by the validation queries and saves it beside the weights.
+choice by the validation queries and saves it beside the weights. Without validation queries it is UNVALIDATED.
 """
 
 import json
@@ -14,6 +14,7 @@ from papertrail.core.errors import DataError
 
 System = Literal["model", "bm25", "hybrid"]
 SYSTEMS: dict[System, str] = {"model": "model", "bm25": "BM25", "hybrid": "BM25 + model"}  # -> for people
+UNVALIDATED: System = "hybrid"  # each of the other two fails on some collections, the fusion rarely scores below both
 FUSED_RANKS = 101  # of each ranking that are fused; one more than are scored, because a query's own paper is excluded
 FILE = "search.json"  # in the folder of the model
 

@@ -5,7 +5,9 @@ from pathlib import Path
 from papertrail.core.artifacts import write_csv
 
 
-def write_learning_curves(history: list[dict[str, float]], name: str, folder: Path) -> None:
+def write_learning_curves(
+    history: list[dict[str, float]], name: str, folder: Path, has_validation: bool = False
+) -> None:
     """Write training/<name>.csv per logged step and, if the training was evaluated, validation/<name>.csv per epoch.
 
     Column `value` of the latter is the metric that selects the checkpoint: the validation score, or the loss for
@@ -16,6 +18,7 @@ def write_learning_curves(history: list[dict[str, float]], name: str, folder: Pa
         history: Log entries of the Trainer.
         name: Name of the model.
         folder: Folder of both.
+        has_validation: Write validation/<name>.csv in any case; without an evaluation it has no row.
     """
     training = [
         {"step": int(entry["step"]), "loss": entry["loss"], "learning_rate": entry["learning_rate"]}
@@ -30,7 +33,7 @@ def write_learning_curves(history: list[dict[str, float]], name: str, folder: Pa
         for entry in history
         if any(key in entry for key in measured)
     ]
-    if validation or not history:
+    if validation or has_validation or not history:
         write_csv(validation, folder / "validation" / f"{name}.csv", ("epoch", *(columns.values() or ["value"])))
 
 

@@ -15,12 +15,13 @@ from sentence_transformers import SentenceTransformer, SentenceTransformerTraine
 from sentence_transformers.base.sampler import DefaultBatchSampler
 from transformers import AutoConfig
 
+from papertrail.core.errors import ParamsError
 from papertrail.core.params import Retriever
 from papertrail.core.parquet import read_rows
 from papertrail.core.records import Row
 from papertrail.core.runtime import device
 from papertrail.data.prepared import collection_file, split_file
-from papertrail.models.search_systems import best_system, write_system
+from papertrail.models.search_systems import UNVALIDATED, best_system, write_system
 from papertrail.models.sentence_encoder import count_truncated, document_text, load_encoder
 from papertrail.train.arguments import dropout_of, training_arguments
 from papertrail.train.checkpoints import EpochEnd, Settings, run_trainer
@@ -52,41 +53,58 @@ def fit(model: Retriever, splits: Mapping[str, list[Row]], collection: list[Row]
     """Train on splits["train"]; keep the weights with the best nDCG@10 on splits["validation"].
 
     These are the weights of an epoch, or the base model's (epoch 0) if no epoch is better. The retriever answers with
-    the best of three systems on the same queries: the model, BM25 and their fusion.
+    the best of three systems on the same queries: the model, BM25 and their fusion. Without validation queries the
+    weights of the last epoch are kept, and the retriever answers with UNVALIDATED. With 0 epochs nothing is trained.
 
     Raises:
-        ParamsError: max_tokens exceeds the positions of the encoder, or no pair has a hard negative.
+        ParamsError: max_tokens exceeds the positions of the encoder, no pair has a hard negative, or there are epochs
+            but no training query.
     """
+    train, validation = splits["train"], splits["validation"]
+    if model.epochs and not train:
+        raise ParamsError(
+            f"params.yaml: models: epochs: data set {model.dataset} has no training query; expected 0, which evaluates "
+            f"the base model as it is (got {model.epochs})"
+        )
     config = AutoConfig.from_pretrained(model.base_model, local_files_only=True)
     dropout = dropout_of(config, model)
     encoder = load_encoder(Path(model.base_model), model.max_tokens, device(settings.runtime), dropout)
     texts = {document["id"]: document_text(document, model.inputs) for document in collection}
-    pairs = make_pairs(splits["train"], texts, model, settings.seed, encoder)
-    evaluator = SearchEvaluator(splits["validation"], texts, model, settings.seed)
+    evaluator = SearchEvaluator(validation, texts, model, settings.seed) if validation else None
+    untuned = evaluator(encoder) if evaluator else {}
     base = {key: weight.clone() for key, weight in encoder.state_dict().items()}
-    untuned = evaluator(encoder)
-    trainer = RetrieverTrainer(
-        model=encoder,
-        args=_arguments(model, settings),
-        train_dataset=Dataset.from_dict(_columns(pairs, texts, {row["id"]: row["title"] for row in collection})),
-        evaluator=evaluator,
-        loss=_loss(encoder, model),
-        callbacks=[EpochEnd(), *settings.trackers],
-    )
-    trainer.sampler = ConflictFreeBatches(pairs, model.batch_size, settings.seed)
-    run_trainer(trainer, settings)
-    history = with_untuned(trainer.state.log_history, untuned)
-    scores = summarize(history, evaluator.score(evaluator.bm25))
-    if scores["best_epoch"] == 0:
-        encoder.load_state_dict(base)
-    metrics = {
-        **scores,
-        "steps": trainer.state.global_step,
-        **count_pairs(splits["train"], pairs, model, settings.seed),
-        "texts_cut": count_truncated(encoder, [*(row["query"] for row in splits["train"]), *texts.values()]),
-    }
+    log, counts = _train(encoder, model, train, collection, evaluator, settings) if model.epochs else ([], {"steps": 0})
+    if evaluator:
+        history = with_untuned(log, untuned)
+        scores = summarize(history, evaluator.score(evaluator.bm25))
+        if scores["best_epoch"] == 0:
+            encoder.load_state_dict(base)
+    else:
+        history = log
+        scores = {"answers_with": UNVALIDATED, "best_epoch": model.epochs, "epochs": model.epochs}
+    texts_cut = count_truncated(encoder, [*(row["query"] for row in train), *texts.values()])
+    metrics = {**scores, **counts, "texts_cut": texts_cut}
     savers = (saver(encoder), lambda folder: write_system(scores["answers_with"], Path(folder)))
     return Trained(network=encoder, tokenizer=encoder.tokenizer, history=history, metrics=metrics, savers=savers)
+
+
+def _train(
+    encoder: Any,
+    model: Retriever,
+    train: list[Row],
+    collection: list[Row],
+    evaluator: SearchEvaluator | None,
+    settings: Settings,
+) -> tuple[list[dict[str, float]], dict[str, int]]:
+    """Train an encoder; return the log and the counts of steps and pairs."""
+    texts = {document["id"]: document_text(document, model.inputs) for document in collection}
+    pairs = make_pairs(train, texts, model, settings.seed, encoder)
+    columns = _columns(pairs, texts, {row["id"]: row["title"] for row in collection})
+    trainer = _make_trainer(encoder, model, columns, evaluator, settings)
+    trainer.sampler = ConflictFreeBatches(pairs, model.batch_size, settings.seed)
+    run_trainer(trainer, settings)
+    counts = {"steps": trainer.state.global_step, **count_pairs(train, pairs, model, settings.seed)}
+    return trainer.state.log_history, counts
 
 
 class RetrieverTrainer(SentenceTransformerTrainer):
@@ -107,16 +125,27 @@ class RetrieverTrainer(SentenceTransformerTrainer):
         self.model.load_state_dict(encoder.state_dict())
 
 
-def _arguments(model: Retriever, settings: Settings) -> SentenceTransformerTrainingArguments:
-    return training_arguments(
+def _make_trainer(
+    encoder: Any, model: Retriever, columns: dict[str, list[str]], evaluator: SearchEvaluator | None, settings: Settings
+) -> RetrieverTrainer:
+    """Return the trainer of an encoder; without evaluator it keeps the weights of the last epoch."""
+    arguments = training_arguments(
         model,
         settings,
         SentenceTransformerTrainingArguments,
-        eval_strategy="epoch",
+        eval_strategy="epoch" if evaluator else "no",
         save_total_limit=2,  # the best and the newest
-        load_best_model_at_end=True,
+        load_best_model_at_end=evaluator is not None,
         metric_for_best_model=MODEL,
         greater_is_better=True,
+    )
+    return RetrieverTrainer(
+        model=encoder,
+        args=arguments,
+        train_dataset=Dataset.from_dict(columns),
+        evaluator=evaluator,
+        loss=_loss(encoder, model),
+        callbacks=[EpochEnd(), *settings.trackers],
     )
 
 

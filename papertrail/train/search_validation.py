@@ -8,7 +8,7 @@ from sentence_transformers.sentence_transformer.evaluation import SentenceEvalua
 from papertrail.core.params import Retriever
 from papertrail.core.randomness import sample
 from papertrail.core.records import Row
-from papertrail.metrics.ranking import mean_scores, retrieval_scores
+from papertrail.metrics.ranking import mean_scores, relevance_of, retrieval_scores
 from papertrail.models.ranking import Integers, bm25_ranking, fuse, top
 from papertrail.models.search_systems import FUSED_RANKS
 from papertrail.models.sentence_encoder import embed
@@ -54,8 +54,7 @@ class SearchEvaluator(SentenceEvaluator):
             row["id"]: [self.ids[i] for i in best if i >= 0 and self.ids[i] != row["own"]]
             for row, best in zip(self.rows, ranked, strict=True)
         }
-        qrels = {row["id"]: dict.fromkeys(row["relevant"], 1) for row in self.rows}
-        return mean_scores(retrieval_scores(qrels, rankings))[SCORE]
+        return mean_scores(retrieval_scores(relevance_of(self.rows), rankings))[SCORE]
 
 
 def _rest(model: Retriever, relevant: set[str]) -> int | None:

@@ -54,6 +54,11 @@ def load_text(folder: Path, text: str) -> Params:
         ("seed", -1, "seed: input should be greater than or equal to 0 (got -1)"),
         ("seed", True, "seed: input should be a valid integer (got true)"),
         ("models.ner-base.epochs", 0, "models.ner-base.epochs: input should be greater than 0 (got 0)"),
+        (
+            "models.search-base.epochs",  # 0 is no training
+            -1,
+            "models.search-base.epochs: input should be greater than or equal to 0 (got -1)",
+        ),
         ("models.ner-base.epochs", 2.0, "models.ner-base.epochs: input should be a valid integer (got 2.0)"),
         ("models.ner-base.learning_rate", 3, "models.ner-base.learning_rate: input should be less than 1 (got 3)"),
         ("models.ner-base.inputs", "tokens", 'models.ner-base.inputs: input should be a valid array (got "tokens")'),

@@ -34,3 +34,9 @@ def test_each_fault_is_named(change: dict[str, Any], caution: str) -> None:
 def test_the_answering_system_is_compared_with_the_model() -> None:
     (caution,) = find_cautions(SCORES, "f1", system="bm25", name_of=str.upper)
     assert caution == "MODEL scores higher on the test split: F1 0.500 against 0.400"
+
+
+def test_a_search_that_was_not_validated_is_named() -> None:
+    assert find_cautions({**SCORES, "validation_queries": 20}, "f1") == []
+    expected = "no validation queries, so a search answers with hybrid without a comparison"
+    assert find_cautions({**SCORES, "validation_queries": 0}, "f1") == [expected]

@@ -9,6 +9,7 @@ import pytest
 from papertrail.core.errors import ParamsError
 from papertrail.core.params import load_params
 from papertrail.experiments.check import check
+from tests.fixtures.beir import add_search_example
 from tests.fixtures.commands import run_python, write_params
 
 RUN = (
@@ -86,6 +87,28 @@ def test_a_retriever_needs_documents(tmp_path: Path) -> None:
 
     file = write_params(tmp_path, change)
     with pytest.raises(ParamsError, match=r"search-base\.dataset: data set 'aclsum_ner' of task ner has no documents"):
+        check(load_params(file), file)
+
+
+def test_a_search_collection_and_its_untuned_retriever_are_accepted(tmp_path: Path) -> None:
+    file = write_params(tmp_path, add_search_example)
+    check(load_params(file), file)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"epochs": 1}, "mine-untuned.epochs: data set 'mine_search' has no training queries; 0 is no training"),
+        ({"dataset": "mine_papers"}, "mine-untuned.dataset: data set 'mine_papers' has no test queries; a model of it"),
+    ],
+)
+def test_a_retriever_needs_queries(tmp_path: Path, change: dict[str, Any], expected: str) -> None:
+    def add(params: dict[str, Any]) -> None:
+        add_search_example(params)
+        params["models"]["mine-untuned"] |= change
+
+    file = write_params(tmp_path, add)
+    with pytest.raises(ParamsError, match=f"models.{expected}"):
         check(load_params(file), file)
 
 

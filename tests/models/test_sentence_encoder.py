@@ -1,5 +1,7 @@
 """The sentence encoder: text of documents, vectors of length 1, truncation, dropout, positions."""
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from papertrail.core.artifacts import write_json
 from papertrail.core.errors import ParamsError
 from papertrail.models.sentence_encoder import count_truncated, document_text, embed, load_encoder
 from tests.fixtures.tiny_bert import write_tiny_bert
@@ -71,3 +74,32 @@ def test_more_tokens_than_positions_are_an_error(folder: Path) -> None:
     with pytest.raises(ParamsError, match=r"models: max_tokens: 129, but .* has 128 positions; lower it"):
         load_encoder(folder, 129, "cpu")
     assert load_encoder(folder, 128, "cpu").max_seq_length == 128
+
+
+def test_a_saved_encoder_keeps_its_pooling(folder: Path, tmp_path: Path) -> None:
+    saved = tmp_path / "saved"
+    shutil.copytree(folder, saved)
+    old = {"word_embedding_dimension": 32, "pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}
+    for name, config in {"old": old, "new": {"embedding_dimension": 32, "pooling_mode": "cls"}}.items():
+        write_json(config, saved / "1_Pooling/config.json")
+        encoder = load_encoder(saved, 32, "cpu")
+        texts = ["we rank", "the graph of the table"]
+        states = encoder[0].model(**encoder.tokenizer(texts, padding=True, return_tensors="pt")).last_hidden_state
+        first = torch.nn.functional.normalize(states[:, 0]).detach().numpy()
+        np.testing.assert_allclose(embed(encoder, texts, 2), first, atol=1e-6, err_msg=name)
+    encoder.save_pretrained(str(tmp_path / "again"), create_model_card=False)
+    np.testing.assert_array_equal(
+        embed(load_encoder(tmp_path / "again", 32, "cpu"), texts, 2), embed(encoder, texts, 2)
+    )
+
+
+def test_an_encoder_with_other_modules_is_refused(folder: Path, tmp_path: Path) -> None:
+    saved = tmp_path / "saved"
+    shutil.copytree(folder, saved)
+    types = ("Transformer", "Pooling", "Dense", "Normalize")
+    modules = [{"idx": n, "type": f"sentence_transformers.models.{name}"} for n, name in enumerate(types)]
+    (saved / "modules.json").write_text(json.dumps(modules), encoding="utf-8")
+    with pytest.raises(
+        ParamsError, match=r"base_model: .*saved has a module Dense; only sentence encoders of Transform"
+    ):
+        load_encoder(saved, 32, "cpu")

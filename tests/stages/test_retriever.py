@@ -119,6 +119,8 @@ def test_files_of_the_stages(whole: Path) -> None:
         f"predictions/{NAME}/test.parquet",
         f"predictions/{NAME}/{EXAMPLES}",
         f"predictions/{NAME}/plots/recall.csv",
+        f"predictions/{NAME}/qrels.trec",
+        f"predictions/{NAME}/run.trec",
     }
     files = {"vectors.faiss", "documents.parquet", "manifest.json"}
     assert read_files(whole, "data/index").keys() == {f"data/index/{name}/{file}" for name in INDEXES for file in files}
@@ -166,6 +168,7 @@ def test_metrics_are_means_of_the_predictions(whole: Path) -> None:
             assert metrics[system][measure] == pytest.approx(mean)
     assert metrics["seen"]["model"]["queries"] == 12  # every relevant test document is relevant in training
     assert "unseen" not in metrics
+    assert metrics["validation_queries"] == 20
     assert (metrics["documents"], metrics["documents_seen_in_training"], metrics["texts_cut"]) == (24, 20, 0)
 
 

@@ -40,3 +40,5 @@ def test_a_training_without_steps_has_tables_without_rows(tmp_path: Path) -> Non
 def test_a_history_without_validation_has_no_validation_curve(tmp_path: Path) -> None:
     write_learning_curves(HISTORY[:2], "tiny", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["training"]
+    write_learning_curves(HISTORY[:2], "tiny", tmp_path, has_validation=True)
+    assert (tmp_path / "validation/tiny.csv").read_bytes() == b"epoch,value\n"

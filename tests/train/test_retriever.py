@@ -103,6 +103,63 @@ def test_the_best_system_on_validation_answers(folder: str, tmp_path: Path) -> N
     assert read_system(tmp_path / "model") == best
 
 
+@pytest.mark.parametrize("validation", [make_queries(20, seed=1), []], ids=["validation", "no validation"])
+@pytest.mark.parametrize("train", [make_queries(40), []], ids=["train", "no train"])
+def test_no_epochs_keep_the_base_model(train: list[Row], validation: list[Row], folder: str, tmp_path: Path) -> None:
+    model = make_retriever(base_model=folder, epochs=0, hard_negatives="bm25")
+    splits = {"train": train, "validation": validation}
+    trained = fit(model, splits, make_collection(), make_settings(tmp_path / "checkpoints"))
+    for key, weight in load_encoder(Path(folder), 32, "cpu").state_dict().items():
+        torch.testing.assert_close(trained.network.state_dict()[key], weight, rtol=0, atol=0)
+    assert {name: trained.metrics[name] for name in ("epochs", "best_epoch", "steps")} == {
+        "epochs": 0,
+        "best_epoch": 0,
+        "steps": 0,
+    }
+    assert not (tmp_path / "checkpoints").exists()
+    save_model(tmp_path / "model", *trained.savers)
+    assert read_system(tmp_path / "model") == trained.metrics["answers_with"]
+    if not validation:
+        assert (trained.metrics["answers_with"], trained.history) == ("hybrid", [])
+        assert not {"validation", "validation_score"} & trained.metrics.keys()
+        return
+    scores = {system: values["ndcg@10"] for system, values in trained.metrics["validation"].items()}
+    assert scores["model"] == scores["untuned"] == trained.history[0]["eval_score"]
+    assert trained.metrics["validation_score"] == max(scores.values()) == scores[trained.metrics["answers_with"]]
+
+
+def test_without_validation_the_last_epoch_is_kept(folder: str, tmp_path: Path) -> None:
+    model = make_retriever(base_model=folder, epochs=2)
+    splits: dict[str, list[Row]] = {"train": make_queries(40), "validation": []}
+    set_seed(1)
+    trained = fit(model, splits, make_collection(), make_settings(tmp_path / "a"))
+    assert trained.metrics["answers_with"] == "hybrid"
+    assert (trained.metrics["best_epoch"], trained.metrics["epochs"], trained.metrics["steps"]) == (2, 2, 12)
+    last = SentenceTransformer(str(tmp_path / "a/checkpoint-12"), device="cpu").state_dict()
+    assert last.keys() == trained.network.state_dict().keys()
+    for key, weight in last.items():
+        torch.testing.assert_close(trained.network.state_dict()[key], weight, rtol=0, atol=0)
+
+
+def test_epochs_without_training_queries_are_an_error(folder: str, tmp_path: Path) -> None:
+    model = make_retriever(base_model=folder, epochs=2)
+    with pytest.raises(ParamsError, match=r"data set tiny_search has no training query; expected 0, .* \(got 2\)"):
+        fit(model, {"train": [], "validation": []}, make_collection(), make_settings(tmp_path))
+
+
+def test_validation_counts_gains(folder: str, tmp_path: Path) -> None:
+    rows = make_queries(5, seed=1)
+    texts = {document["id"]: document["title"] for document in make_collection()}
+    graded = [{**row, "gains": [3, 1][: len(row["relevant"])]} for row in rows]  # the last has two relevant documents
+    ranked = np.tile([list(texts).index(id_) for id_ in reversed(rows[-1]["relevant"])], (5, 1))
+    plain, with_gains = (
+        SearchEvaluator(queries, texts, make_retriever(base_model=folder), 42).score(ranked)
+        for queries in (rows, graded)
+    )
+    log3 = np.log2(3)
+    assert plain - with_gains == pytest.approx((1 - (1 + 3 / log3) / (3 + 1 / log3)) / 5)
+
+
 def test_validation_searches_so_many_documents(folder: str, tmp_path: Path) -> None:
     rows, texts = make_queries(4, seed=1), {d["id"]: d["title"] for d in make_collection()}
     relevant = {id_ for row in rows for id_ in row["relevant"]}

@@ -33,7 +33,7 @@ from papertrail.core.params.schema import (
     Runtime,
     Works,
 )
-from papertrail.core.params.sources import Files, Hub, Local, Sizes, Source, Url, Wheel
+from papertrail.core.params.sources import Files, Hub, Local, OptionalFiles, Sizes, Source, Url, Wheel
 from papertrail.core.params.types import (
     Fraction,
     Name,
@@ -72,6 +72,7 @@ __all__ = [
     "Name",
     "NotNegative",
     "Optimisation",
+    "OptionalFiles",
     "Params",
     "Pattern",
     "Patterns",

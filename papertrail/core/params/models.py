@@ -116,6 +116,7 @@ class Retriever(FineTuning):
     """A bi-encoder for search, and its fusion with BM25.
 
     Attributes:
+        epochs: 0 keeps the base model as it is, without training.
         inputs: Columns of a document that the model reads, in order.
         positives_per_query: Maximum pairs of a training query; null: one for each of its positive documents.
         fusion_constant: Of reciprocal rank fusion.
@@ -123,6 +124,7 @@ class Retriever(FineTuning):
     """
 
     kind: Literal["retriever"]
+    epochs: NotNegative
     batch_size: Annotated[int, Field(ge=2)]
     inputs: Annotated[list[Literal["title", "abstract"]], Field(min_length=1)]
     max_tokens: Tokens

@@ -83,3 +83,13 @@ class Files(PerSplit):
     train: RelativePath
     validation: RelativePath
     test: RelativePath
+
+
+@strict
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionalFiles(PerSplit):
+    """The file of each split, relative to the folder of the source; null for a split that there is not."""
+
+    train: RelativePath | None
+    validation: RelativePath | None
+    test: RelativePath | None

@@ -15,6 +15,9 @@ same category string in the order of the files, never two of them in a batch; or
 known-item search: the query is the title of a paper that is held out of the pairs, and the only relevant document is
 that paper, which has no title in the collection. This measures whether a title finds the abstract by the same authors.
 It does not measure whether other papers answer, nor queries in the words of readers.
+
+Format beir: documents, queries and graded judgements of a published or own collection, see docs/data.md. Gains count in
+nDCG. A data set may have any of the three splits, or documents alone.
 """
 
 from collections.abc import Iterable, Iterator
@@ -32,6 +35,12 @@ from papertrail.data.formats.aclsum import read_split_papers
 from papertrail.data.formats.arxiv import Words, open_snapshot
 from papertrail.data.formats.arxiv_records import Record
 from papertrail.data.formats.s2orc import Paper
+from papertrail.data.search_collections import (
+    CollectionSettings,
+    read_collection_documents,
+    read_judged_queries,
+    splits_without_file,
+)
 from papertrail.data.search_pairs import (
     category_neighbours,
     citing_sentences,
@@ -105,13 +114,18 @@ class ArxivSettings:
     queries: Sizes
 
 
-Settings = Annotated[AclsumSettings | ArxivSettings, Field(discriminator="format")]
+AnySettings = AclsumSettings | ArxivSettings | CollectionSettings
+Settings = Annotated[AnySettings, Field(discriminator="format")]
 
 
-def features(settings: AclsumSettings | ArxivSettings) -> "Features":
-    """Return the columns of a query; `relevant` has document ids, `positives` those that training pairs it with."""
+def features(settings: AnySettings) -> "Features":
+    """Return the columns of a query.
+
+    `relevant` has document ids, `positives` those that training pairs the query with, `gains` those of `relevant`.
+    """
     from datasets import Features, List, Value
 
+    gains = {"gains": List(Value("int32"))} if isinstance(settings, CollectionSettings) else {}
     return Features(
         id=Value("string"),
         paper=Value("string"),
@@ -119,32 +133,33 @@ def features(settings: AclsumSettings | ArxivSettings) -> "Features":
         own=Value("string"),
         relevant=List(Value("string")),
         positives=List(Value("string")),
+        **gains,
     )
 
 
-def collection_features(settings: AclsumSettings | ArxivSettings) -> "Features":
+def collection_features(settings: AnySettings) -> "Features":
     """Return the columns of a document; an unknown abstract is empty, an unknown year 0."""
     from datasets import Features, Value
 
     return Features(id=Value("string"), title=Value("string"), abstract=Value("string"), year=Value("int32"))
 
 
-def read(
-    folder: Path, settings: AclsumSettings | ArxivSettings, seed: int, counts: Counts
-) -> Iterator[tuple[str, Row]]:
+def read(folder: Path, settings: AnySettings, seed: int, counts: Counts) -> Iterator[tuple[str, Row]]:
     """Yield (split, query), sampled to settings.queries by (seed, id)."""
     if isinstance(settings, AclsumSettings):
         yield from _read_queries(folder, settings, seed, counts)
+    elif isinstance(settings, CollectionSettings):
+        yield from read_judged_queries(folder, settings, seed, counts)
     else:
         yield from _read_titles(folder, settings, seed, counts)
 
 
-def read_collection(
-    folder: Path, settings: AclsumSettings | ArxivSettings, seed: int, counts: Counts, needed: set[str]
-) -> Iterator[Row]:
+def read_collection(folder: Path, settings: AnySettings, seed: int, counts: Counts, needed: set[str]) -> Iterator[Row]:
     """Yield every document once, sorted by id, including the needed ones."""
     if isinstance(settings, AclsumSettings):
         yield from _read_works(folder, settings, seed, counts, needed)
+    elif isinstance(settings, CollectionSettings):
+        yield from read_collection_documents(folder, settings, seed, counts, needed)
     else:
         records = _read_records(folder, settings, seed, Counts())
         held_out = _hold_out(records, settings, seed)
@@ -259,4 +274,5 @@ TASK = Task(
     ),
     collection_features=collection_features,
     read_collection=read_collection,
+    optional_splits=splits_without_file,
 )
