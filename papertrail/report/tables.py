@@ -8,7 +8,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from papertrail.core.errors import PapertrailError
+from papertrail.core.errors import PapertrailError, ParamsError
 from papertrail.core.params import Params
 from papertrail.data.task import load_task
 from papertrail.evaluate.stats.comparison import MODEL, ORACLES, verdict
@@ -162,7 +162,10 @@ def answer_table(params: Params) -> Table:
     """
     rows = []
     for task in dict.fromkeys(model.task for model in params.models.values()):
-        name = pick(params, task, None, Path()).name
+        try:
+            name = pick(params, task, None, Path()).name
+        except ParamsError:  # a retriever without an index cannot answer
+            continue
         result = read_results(replace(params, models={name: params.models[name]}))[0]
         simple = {system: scores for system, scores in result.baselines.items() if system in SIMPLE}
         best = max(simple, key=lambda system: float(simple[system][result.metric]), default=None)

@@ -9,7 +9,7 @@ import pytest
 from papertrail.core.errors import PapertrailError
 from papertrail.core.params import Params, load_params
 from papertrail.report.names import model_name
-from papertrail.report.tables import class_table, comparison_table, result_table, score_table, seed_table
+from papertrail.report.tables import answer_table, class_table, comparison_table, result_table, score_table, seed_table
 from tests.fixtures.results import keep_four, write_json, write_results
 
 NOT_SIGNIFICANT = "not significant (MDE 0.070, one test, 80 % power)"
@@ -33,6 +33,21 @@ def test_every_model_has_a_row_with_its_baselines(results: Params) -> None:
         ["again", "macro-F1", "0.800 [0.700, 0.900]", baselines, difference, "0.0600", NOT_SIGNIFICANT],
         ["tiny-search", "nDCG@10", "0.250 [0.150, 0.350]", "BM25 0.250 [0.150, 0.350]", difference, "0.0300", "better"],
         ["tiny-summary", "ROUGE-L", "0.125 [0.025, 0.225]", extract, difference, "0.0600", NOT_SIGNIFICANT],
+    ]
+
+
+def test_one_model_per_task_answers_beside_the_best_simple_method(results: Params) -> None:
+    for name, score in {"base": 0.6, "again": 0.7}.items():
+        write_json(f"finetune/{name}.json", {"validation_score": score})
+    assert answer_table(results).rows == [  # the retriever has no index, so it cannot answer
+        [
+            *("Citation intent", "again", "macro-F1 0.800 [0.700, 0.900]", "TF-IDF + logistic regression 0.700"),
+            *("+0.100 [+0.050, +0.150]", "0.0600", NOT_SIGNIFICANT),
+        ],
+        [
+            *("Summarization", "tiny-summary", "ROUGE-L 0.125 [0.025, 0.225]", "first sentences 0.125"),
+            *("+0.100 [+0.050, +0.150]", "0.0600", NOT_SIGNIFICANT),
+        ],
     ]
 
 
