@@ -12,9 +12,15 @@ from sentencex import get_sentence_boundaries, segment
 
 WORD = re.compile(r"\w+|[^\w\s]")  # a token: a run of letters and digits, or a single punctuation mark
 WORDS = regex.compile(r"[\w\p{N}][\w\p{N}\p{M}]*")  # as re's \w+, but a vowel sign or an accent does not end a word
-UNSPACED = regex.compile(  # a character of a script without spaces between words, with its marks and punctuation
-    r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Bopomofo}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}\p{Javanese}\p{Tai_Le}"
-    r"\p{New_Tai_Lue}\p{Tai_Tham}\p{Balinese}\p{Yi}]\p{M}*\p{P}*"
+SCRIPTS = (  # scripts without spaces between words
+    r"\p{Han}\p{Hiragana}\p{Katakana}\p{Bopomofo}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}\p{Javanese}\p{Tai_Le}"
+    r"\p{New_Tai_Lue}\p{Tai_Tham}\p{Balinese}\p{Yi}"
+)
+UNSPACED = regex.compile(rf"[{SCRIPTS}]\p{{M}}*\p{{P}}*")  # a character of them, with its marks and punctuation
+NOT_PLAIN = regex.compile(rf"[\p{{M}}{SCRIPTS}]")  # a sign that ends a \w+ of re, or a letter that is a word
+LETTER = r"[\p{L}\p{N}]"
+TOKEN = regex.compile(
+    rf"(?V1)[{LETTER}&&[{SCRIPTS}]]\p{{M}}*|[{LETTER}--[{SCRIPTS}]][[\p{{L}}\p{{N}}\p{{M}}]--[{SCRIPTS}]]*"
 )
 NO_NUMBER = frozenset({"", "nan", "<na>"})  # how programs write a missing id, in lower case
 NO_VALUE = NO_NUMBER | {"null", "none", "#n/a"}  # of a cell in a table, which has no type
@@ -51,6 +57,14 @@ def to_id(value: object) -> str | None:
     if text.lower() in NO_NUMBER:
         return None
     return text[:-2] if re.fullmatch(r"-?[0-9]+\.0", text) else text
+
+
+def tokenize(text: str) -> list[str]:
+    """Return the words and numbers of a text in lower case, in any script.
+
+    Of ASCII text these are the runs of letters and digits; in a script without spaces each letter is a token.
+    """
+    return [str(token) for token in TOKEN.findall(nfc(text.lower()))]
 
 
 def split_words(text: str) -> list[str]:
