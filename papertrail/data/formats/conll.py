@@ -2,7 +2,8 @@
 
 The token is in the first column and its tag in the last, unless `Columns` names others. Tabs separate the columns of a
 line that has one, else spaces; other white space is part of the token. Where the token is not in the first column, a
-line whose first column begins with # is a comment, as in GermEval and CoNLL-U.
+line whose first column begins with # is a comment, as in GermEval and CoNLL-U, and a line with the tag O and no token
+is dropped and counted.
 
 Three tagging schemes are read and converted to IOB2. For a mention of three tokens followed by one of a single token:
 
@@ -83,6 +84,9 @@ def read_sentences(
             continue
         if line.strip() and not begins:
             token, tag = _read_cells(place, line, columns)
+            if not token:
+                counts.dropped["empty tokens"] += 1
+                continue
             tags.append(_to_iob2(place, tag, previous, tagging))
             tokens.append(token)
             if tags[-1] != "O" and tags[-1][2:] not in types:
@@ -111,15 +115,17 @@ def _split_columns(line: str) -> list[str]:
 
 
 def _read_cells(place: str, line: str, columns: Columns) -> tuple[str, str]:
-    """Return the token and the tag of a line."""
+    """Return the token and the tag of a line; the token is empty if a numbered line has none, outside mentions."""
     cells = _split_columns(line)
     if len(cells) < 2 or max(columns.token, columns.tag) > len(cells) or -min(columns.token, columns.tag) > len(cells):
         needed = "" if columns == OUTER else f" in columns {columns.token} and {columns.tag}"
         raise DataError(f"{place}: expected a token and its tag{needed}, got '{line.rstrip()}'")
     token, tag = (cells[number - 1 if number > 0 else number] for number in (columns.token, columns.tag))
-    if not token.strip():
+    if token.strip():
+        return token, tag
+    if columns.token == 1 or tag != "O":
         raise DataError(f"{place}: expected a token and its tag, got '{line.rstrip()}'")
-    return token, tag
+    return "", tag
 
 
 def _refuse_numbers(file: Path, columns: Columns) -> None:
