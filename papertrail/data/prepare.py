@@ -100,13 +100,7 @@ def write_splits(
 ) -> None:
     """Write the rows of each split while they are read; a shard of each is in memory.
 
-    Args:
-        name: Data set, for messages.
-        task: Of the data set.
-        features: Columns of a row.
-        rows: (split, row).
-        files: Parquet file of each split.
-        counts: What was read and dropped, for messages.
+    `counts` of what was read and dropped are part of the message about an empty split.
 
     Raises:
         DataError: A split that the task has is empty, an id is not unique, or a group is in two splits.
@@ -128,9 +122,10 @@ def write_splits(
                 raise DataError(f"data set {name}: {group} is in {where}; keep it in one split")
         for split, writer in writers.items():
             if not writer.rows and not (task.label_origin == "none" and split == "test"):
-                why = "" if counts is None else f" ({counts.summarise()})"
                 advice = "check its sizes and shares in params.yaml, and its files"
-                raise DataError(f"data set {name}: split {split} is empty; {advice}{why}")
+                raise DataError(
+                    f"data set {name}: split {split} is empty; {advice} ({(counts or Counts()).summarise()})"
+                )
 
 
 def drop_rows(file: Path, features: Features, positions: set[int]) -> None:

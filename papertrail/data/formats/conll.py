@@ -77,16 +77,9 @@ def read_sentences(
     tokens: list[str] = []
     tags: list[str] = []
     previous = "O"  # original tag of the token before
-    for number, line in enumerate(chain(read_lines(file), [""]), start=1):
-        place, begins = f"{file}:{number}", line.startswith("-DOCSTART-")
-        if columns.token != 1 and line.startswith("#"):
-            counts.read["comments"] += 1
-            continue
-        if line.strip() and not begins:
-            token, tag = _read_cells(place, line, columns)
-            if not token:
-                counts.dropped["empty tokens"] += 1
-                continue
+    for place, line, cells in _read_rows(file, columns, counts):
+        if cells:
+            token, tag = cells
             tags.append(_to_iob2(place, tag, previous, tagging))
             tokens.append(token)
             if tags[-1] != "O" and tags[-1][2:] not in types:
@@ -99,13 +92,27 @@ def read_sentences(
             yield document, tokens, tags
             is_empty = False
         tokens, tags, previous = [], [], "O"
-        if begins:
+        if line.startswith("-DOCSTART-"):
             counts.read["documents"] += 1
             counts.dropped["documents without a sentence"] += is_empty
             documents, is_empty = documents + 1, True
             named = DOCUMENT.match(line)
             document = named[1] if named else documents
     counts.dropped["documents without a sentence"] += is_empty
+
+
+def _read_rows(file: Path, columns: Columns, counts: Counts) -> Iterator[tuple[str, str, tuple[str, str] | None]]:
+    """Yield (place, line, token and tag) of each line; None at the end of a sentence. The last line is blank."""
+    for number, line in enumerate(chain(read_lines(file), [""]), start=1):
+        place = f"{file}:{number}"
+        if columns.token != 1 and line.startswith("#"):
+            counts.read["comments"] += 1
+        elif line.startswith("-DOCSTART-") or not line.strip():
+            yield place, line, None
+        elif (cells := _read_cells(place, line, columns))[0]:
+            yield place, line, cells
+        else:
+            counts.dropped["empty tokens"] += 1
 
 
 def _split_columns(line: str) -> list[str]:

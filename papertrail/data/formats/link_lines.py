@@ -116,10 +116,10 @@ def _read_pairs(file: Path, fields: LinkFields, counts: Counts) -> Iterator[Cita
         counts.read["pairs"] += 1
         found = _begin(row, fields, place)
         title = _text(row, fields.candidate, place)
-        label = LABELS.get(str(row[fields.label]).lower().removesuffix(".0"))
+        label = LABELS.get(str(row[str(fields.label)]).lower().removesuffix(".0"))
         if label is None:
             known = ", ".join(LABELS)
-            raise DataError(f"{place}: {fields.label}: expected one of {known}, got {row[fields.label]!r:.80}")
+            raise DataError(f"{place}: {fields.label}: expected one of {known}, got {row[str(fields.label)]!r:.80}")
         if not normalise_title(title):
             counts.dropped["candidates without a title"] += 1
             continue
@@ -134,11 +134,11 @@ def _read_bibliographies(file: Path, fields: LinkFields, counts: Counts) -> Iter
     for place, row in read_json_lines(file, fields.names):
         counts.read["contexts"] += 1
         citation = _begin(row, fields, place)
-        entries = _titles(row[fields.bibliography], f"{place}: {fields.bibliography}")
+        entries = _titles(row[str(fields.bibliography)], f"{place}: {fields.bibliography}")
         citation.candidates = {id_: title for id_, title in entries.items() if normalise_title(title)}
         counts.dropped["candidates without a title"] += len(entries) - len(citation.candidates)
         by_title = {normalise_title(title): id_ for id_, title in citation.candidates.items()}
-        cited = row[fields.cited]
+        cited = row[str(fields.cited)]
         for value in cited if isinstance(cited, list) else [cited]:
             id_ = read_id(value, f"{place}: {fields.cited}")
             known = id_ if id_ in citation.candidates else by_title.get(normalise_title(id_ or ""))

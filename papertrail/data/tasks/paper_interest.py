@@ -179,7 +179,7 @@ def _read_table(folder: Path, settings: Table, seed: int, counts: Counts) -> lis
 
 def _split_at_random(papers: list[Row], train: float, validation: float, seed: int) -> dict[str, str]:
     """Return id -> split by the order of draws, with these shares of each label."""
-    split_of = {}
+    split_of: dict[str, str] = {}
     for label in LABELS:
         ids = [row["id"] for row in papers if row["label"] == label]
         ranked = sorted(ids, key=lambda id_: draw(seed, "paper_interest split", id_))
