@@ -94,7 +94,10 @@ def read_texts(arguments: argparse.Namespace, form: str) -> Iterator[tuple[str, 
     """
     files = arguments.inputs if form in FILES else arguments.file
     if form not in FILES:
-        yield from ((f"text {number}", text) for number, text in enumerate(arguments.inputs, start=1))
+        for number, text in enumerate(arguments.inputs, start=1):
+            if not text.strip() and not getattr(arguments, "abstract", None):  # before a model is loaded
+                raise DataError(f"text {number} of {len(arguments.inputs)} is empty; expected a text")
+            yield f"text {number}", text
     if not files and not arguments.inputs:
         if sys.stdin and sys.stdin.isatty():
             arguments.parser.error("nothing to read; give an input, or pipe it to standard input")

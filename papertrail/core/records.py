@@ -35,6 +35,15 @@ class Counts:
         self.labels[name] += 1
         self.leaked[name] += leaks
 
+    def summarise(self) -> str:
+        """Return what was read and dropped by reason, on one line, the largest counts first."""
+        parts = [
+            f"{what}: {', '.join(f'{number:,} {reason}' for reason, number in counter.most_common() if number)}"
+            for what, counter in (("read", self.read), ("dropped", self.dropped))
+            if counter.total()
+        ]
+        return "; ".join(parts) or "nothing was read"
+
     def add(self, other: "Counts") -> None:
         """Add the counts of another reader."""
         for name in ("read", "dropped", "labels", "leaked"):

@@ -5,8 +5,9 @@ punctuation, spaces and hyphenation do not matter. All pairs are compared by a p
 and takes seconds for thousands of abstracts; MinHash (Broder, 1997) would only estimate.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -106,38 +107,59 @@ def find_near_duplicates(
     """
     duplicates: dict[str, set[int]] = {}
     for number, split in enumerate(SPLITS):
-        later: dict[str, tuple[str, str]] = {}  # text -> split and id of the first row that has it
+        later: dict[str, list[tuple[str, str]]] = {}  # text -> split and id of the rows that have it
         for other in SPLITS[number + 1 :]:
             for row in stream_rows(files[other], ["id", column]):
-                later.setdefault(text_of(row, column), (other, row["id"]))
-        similar = _find_similar(stream_rows(files[split], [column]), column, list(later), settings)
+                later.setdefault(text_of(row, column), []).append((other, row["id"]))
+        pairs = _find_similar(stream_rows(files[split], [column]), column, list(later), settings)
         originals = list(later.values())
-        for original in similar.values():
-            counts.dropped[f"{split} near-duplicates of {originals[original][0]} rows"] += 1
+        similar = {position: originals[found[0]][0] for position, found in pairs.items()}
+        for other, _ in similar.values():
+            counts.dropped[f"{split} near-duplicates of {other} rows"] += 1
         rows = pq.read_metadata(files[split]).num_rows
         if len(similar) > settings.max_dropped * rows:
-            position = min(similar)
-            id_ = next(islice(stream_rows(files[split], ["id"]), position, None))["id"]
-            other, other_id = originals[similar[position]]
-            raise DataError(
-                f"data set {name}: {len(similar)} of {rows} rows of {split} are near-duplicates of rows of a later "
-                f"split, such as '{id_}' of '{other_id}' in {other}; at most a share of {settings.max_dropped} is "
-                "allowed (leakage.max_dropped); keep copies in one split"
-            )
+            id_ = next(islice(stream_rows(files[split], ["id"]), min(similar), None))["id"]
+            copied = Counter(other for text in set(chain(*pairs.values())) for other, _ in originals[text])
+            first = f"'{id_}' of '{similar[min(similar)][1]}' in {similar[min(similar)][0]}"
+            raise DataError(f"data set {name}: {_explain(name, split, (len(similar), rows), first, copied, settings)}")
         duplicates[split] = set(similar)
     return duplicates
 
 
-def _find_similar(rows: Iterator[Row], column: str, later: Sequence[str], settings: Leakage) -> dict[int, int]:
-    """Return position of a row -> position of the first later text that is similar."""
+def _explain(name: str, split: str, found: tuple[int, int], first: str, copied: Counter[str], settings: Leakage) -> str:
+    """Return what is wrong with a split and what to do.
+
+    Args:
+        name: Data set.
+        split: The split with near-duplicates.
+        found: Near-duplicates in it, and all its rows.
+        first: The first pair.
+        copied: Later split -> rows that have a copy.
+        settings: Thresholds.
+    """
+    similar, rows = found
+    copies = ", ".join(f"{copied[place]} of {place}" for place in SPLITS if copied[place])
+    limit = -(-1000 * similar // rows) / 1000  # the lowest of three digits that lets them pass
+    return (
+        f"{similar} of {rows} rows of {split} are near-duplicates of rows of a later split, such as {first}; rows of "
+        f"later splits with a copy: {copies}; at most a share of {settings.max_dropped} is allowed "
+        f"(leakage.max_dropped); keep copies in one split. For a published split, set datasets.{name}.leakage: "
+        f"{{max_dropped: {limit}}}: the {similar} rows are then dropped from {split} and counted, and later splits "
+        "keep all their rows"
+    )
+
+
+def _find_similar(rows: Iterator[Row], column: str, later: Sequence[str], settings: Leakage) -> dict[int, list[int]]:
+    """Return position of a row -> positions of the later texts that are similar, sorted."""
     shingles = Shingles(later, settings.shingle_letters)
-    similar: dict[int, int] = {}
+    similar: dict[int, list[int]] = {}
     first = 0
     while shard := list(islice(rows, SHARD)):
         texts = [text_of(row, column) for row in shard]
         distinct = list(dict.fromkeys(texts))  # pairs of one query share its text
-        pairs = dict(reversed(similar_pairs(distinct, shingles, settings.similarity)))
-        found = {distinct[position]: original for position, original in pairs.items()}
+        found: dict[str, list[int]] = {}
+        for position, original in similar_pairs(distinct, shingles, settings.similarity):
+            found.setdefault(distinct[position], []).append(original)
         similar |= {first + position: found[text] for position, text in enumerate(texts) if text in found}
         first += len(shard)
     return similar

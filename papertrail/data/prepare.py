@@ -1,6 +1,7 @@
 """Raw files of a source to rows of a data set, with checks of ids, splits, duplicates and label leakage."""
 
 import hashlib
+import logging
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -17,10 +18,13 @@ from papertrail.core.parquet import open_rows, stream_rows, write_rows
 from papertrail.core.records import SPLITS, Counts, Row
 from papertrail.data.leakage import find_near_duplicates
 from papertrail.data.prepared import collection_file, split_file
-from papertrail.data.task import Task, load_settings, load_task
+from papertrail.data.task import Task, leakage_of, load_settings, load_task
 
 MERGES = "works.csv"  # beside the prepared rows
+FEW_ROWS = 10  # of a class in validation
 Files = Mapping[str, Path]  # split -> Parquet file
+
+log = logging.getLogger(__name__)
 
 
 def prepare_dataset(name: str, params: Params) -> None:
@@ -43,20 +47,22 @@ def prepare_dataset(name: str, params: Params) -> None:
     if task.resolve is not None:
         settings = task.resolve(raw, settings)
     counts = Counts(works=params.works)
-    features = task.features(settings)
+    features, leakage = task.features(settings), leakage_of(name, params)
     documents = 0
     with new_files(settings.task, name) as (files, collection):
         optional = task.optional_splits(settings)
-        write_splits(name, task, features, task.read(raw, settings, params.seed, counts), files, optional)
-        for split, duplicates in find_near_duplicates(name, task.text, files, params.leakage, counts).items():
+        write_splits(name, task, features, task.read(raw, settings, params.seed, counts), files, optional, counts)
+        for split, duplicates in find_near_duplicates(name, task.text, files, leakage, counts).items():
             if duplicates:
                 drop_rows(files[split], features, duplicates)
-        check_label_leakage(name, counts, params.leakage.max_label_leakage)
+                check_rows_left(name, split, files[split])
+        check_label_leakage(name, counts, leakage.max_label_leakage)
         if task.read_collection is not None and task.collection_features is not None:
             needed = {id_ for _, relevant in relevant_documents(files) for id_ in relevant}
             rows = check_collection(name, files, task.read_collection(raw, settings, params.seed, counts, needed))
             documents = write_collection(rows, task.collection_features(settings), collection)
         sizes = {split: count_rows(file) for split, file in files.items()}
+        warn_of_few_positives(name, features, sizes["validation"])
         write_merges(counts.merges, collection.with_name(MERGES))
     write_json(to_metrics(counts, sizes, documents), Path("metrics/prepare", f"{name}.json"))
 
@@ -92,8 +98,11 @@ def write_splits(
     rows: Iterable[tuple[str, Row]],
     files: Files,
     optional: Collection[str] = (),
+    counts: Counts | None = None,
 ) -> None:
     """Write the rows of each split while they are read; a shard of each is in memory.
+
+    `counts` of what was read and dropped are part of the message about an empty split.
 
     Raises:
         DataError: A split that is not optional is empty, an id is not unique, or a group is in two splits.
@@ -115,13 +124,26 @@ def write_splits(
                 raise DataError(f"data set {name}: {group} is in {where}; keep it in one split")
         for split, writer in writers.items():
             if not writer.rows and split not in optional and not (task.label_origin == "none" and split == "test"):
-                raise DataError(f"data set {name}: split {split} is empty; check its sizes and shares in params.yaml")
+                advice = "check its sizes and shares in params.yaml, and its files"
+                raise DataError(
+                    f"data set {name}: split {split} is empty; {advice} ({(counts or Counts()).summarise()})"
+                )
 
 
 def drop_rows(file: Path, features: Features, positions: set[int]) -> None:
     """Rewrite a Parquet file without the rows at some positions."""
     rows = stream_rows(file)
     write_rows((row for position, row in enumerate(rows) if position not in positions), features, file)
+
+
+def check_rows_left(name: str, split: str, file: Path) -> None:
+    """Check that near-duplicates were not all rows of a split.
+
+    Raises:
+        DataError: They were.
+    """
+    if not pq.read_metadata(file).num_rows:
+        raise DataError(f"data set {name}: every row of {split} is a near-duplicate of a row of a later split")
 
 
 def check_label_leakage(name: str, counts: Counts, limits: Mapping[str, float]) -> None:
@@ -139,6 +161,24 @@ def check_label_leakage(name: str, counts: Counts, limits: Mapping[str, float]) 
                 f"data set {name}: {check}: {counts.leaked[check]} of {labels} labels are readable from the input; at "
                 f"most a share of {limits[check]} is allowed (leakage.max_label_leakage.{check}); mask it in the "
                 "input, or raise the limit and document why"
+            )
+
+
+def warn_of_few_positives(name: str, features: Features, sizes: Mapping[str, int]) -> None:
+    """Log a warning if a class of two has few rows in validation.
+
+    Args:
+        name: Data set.
+        features: Columns of a row.
+        sizes: Rows of the validation split by class.
+    """
+    labels = features["label"].names if "label" in features else []
+    for label in labels if len(labels) == 2 else []:
+        if (rows := sizes.get(label, 0)) < FEW_ROWS:
+            log.warning(
+                "data set %s: validation has %d %s of class '%s', fewer than %d; a threshold chosen on them is close "
+                "to arbitrary; give the split more rows",
+                *(name, rows, "row" if rows == 1 else "rows", label, FEW_ROWS),
             )
 
 

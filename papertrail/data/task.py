@@ -5,12 +5,12 @@ so these modules and what they import at their top must not import numpy, torch 
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from papertrail.core.errors import ParamsError
-from papertrail.core.params import Params, validate
+from papertrail.core.params import Fraction, Leakage, Params, strict, validate
 from papertrail.core.plugins import load_plugin, plugin_names
 from papertrail.core.records import Counts, Row
 
@@ -110,6 +110,15 @@ def load_tasks() -> dict[str, Task]:
     return {name: load_task(name) for name in plugin_names(TASKS)}
 
 
+@strict
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnLeakage:
+    """Limits of a data set that replace those of section `leakage`; see papertrail.core.params.Leakage."""
+
+    max_dropped: Fraction | None = None
+    max_label_leakage: dict[str, Fraction] | None = None
+
+
 def load_settings(dataset: str, params: Params) -> Any:
     """Return the settings of a data set, an instance of the settings of its task.
 
@@ -121,7 +130,27 @@ def load_settings(dataset: str, params: Params) -> Any:
         task = load_task(str(block.get("task")))
     except ParamsError as error:
         raise ParamsError(f"params.yaml: datasets.{dataset}.task: {error}") from None
-    return validate(task.settings, block, f"params.yaml: datasets.{dataset}")
+    return read_settings(task, block, f"params.yaml: datasets.{dataset}")
+
+
+def read_settings(task: Task, block: Mapping[str, Any], place: str) -> Any:
+    """Return the settings in the block of a data set; its key `leakage`, which every task has, is checked and left out.
+
+    Raises:
+        ParamsError: The block does not fit the settings.
+    """
+    if "leakage" in block:
+        validate(OwnLeakage, block["leakage"], f"{place}.leakage")
+    return validate(task.settings, {key: value for key, value in block.items() if key != "leakage"}, place)
+
+
+def leakage_of(dataset: str, params: Params) -> Leakage:
+    """Return the limits of a data set: its own in `datasets.<name>.leakage`, and those of section `leakage`."""
+    block = params.datasets[dataset].get("leakage", {})
+    own = validate(OwnLeakage, block, f"params.yaml: datasets.{dataset}.leakage")
+    limits = {**params.leakage.max_label_leakage, **(own.max_label_leakage or {})}
+    dropped = params.leakage.max_dropped if own.max_dropped is None else own.max_dropped
+    return replace(params.leakage, max_dropped=dropped, max_label_leakage=limits)
 
 
 def label_origin_of(block: Mapping[str, Any]) -> LabelOrigin:

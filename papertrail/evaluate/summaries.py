@@ -15,7 +15,7 @@ from papertrail.core.records import Row
 from papertrail.evaluate.results import Example, Predictions, Results
 from papertrail.evaluate.systems import ScoredSystems, add_intervals
 from papertrail.metrics.faithfulness import count_support, mean_support
-from papertrail.metrics.rouge import mean_scores, score_summaries
+from papertrail.metrics.rouge import mean_scores, references_of, score_summaries, score_summary
 from papertrail.models.extracts import EXTRACTORS, oracle
 
 OPENING = 3  # sentences of a source in an example
@@ -25,14 +25,20 @@ TEXTS = ("id", "paper", "system", "text")  # columns of the predictions; the oth
 def write_extracts(papers: Sequence[Row], words: int) -> dict[str, list[str]]:
     """Return baseline -> a summary of each paper with at most `words` words."""
     texts = {system: [extract(row["source"], words) for row in papers] for system, extract in EXTRACTORS.items()}
-    return {**texts, "oracle": [oracle(row["source"], row["target"], words) for row in papers]}
+    return {**texts, "oracle": [_write_oracle(row, words) for row in papers]}
+
+
+def _write_oracle(row: Row, words: int) -> str:
+    """Return the oracle of the reference for which it scores best."""
+    texts = [oracle(row["source"], reference, words) for reference in references_of(row)]
+    return texts[0] if len(texts) == 1 else max(texts, key=lambda text: score_summary(row, text)["rouge1"])
 
 
 def score_texts(papers: Sequence[Row], texts: Mapping[str, list[str]], params: Params) -> ScoredSystems:
     """Return predictions with the scores of each paper, and mean scores with intervals.
 
     Args:
-        papers: Rows with `source` and `target`.
+        papers: Rows with `source`, `target` and perhaps several `references`.
         texts: System -> a summary of each paper.
         params: For the intervals.
     """

@@ -101,7 +101,7 @@ def find_changes(revision: str, params: Params) -> Changes:
                 old=values.get("old"),
                 new=values.get("new"),
                 test=tests.get((name, view)),
-                reason=reasons.get((name, view), ""),
+                reason=reasons.get((name, view)) or _find_missing_score(revision, name, values),
             )
         )
     moved = (params.models.keys() - before) | (before - params.models.keys())
@@ -114,6 +114,16 @@ def find_changes(revision: str, params: Params) -> Changes:
         never_run=sorted(params.models.keys() - before - now),
         secondary=sum(map(_count_changed, metrics.values())) - sum(change.old != change.new for change in changes),
     )
+
+
+def _find_missing_score(revision: str, name: str, values: Diff) -> str:
+    """Return which side has no score of a model that the other side has, "" if none."""
+    if (values.get("old") is None) == (values.get("new") is None):
+        return ""
+    side, remedy = (revision, "its model was never evaluated there")
+    if values.get("new") is None:
+        side, remedy = "workspace", f"run `dvc repro evaluate@{name}`"
+    return f"{side}: metrics/evaluate/{name}.json has no score; {remedy}"
 
 
 def _count_changed(metrics: Mapping[str, Diff]) -> int:

@@ -22,11 +22,10 @@ from papertrail.core.params import (
     Summarizer,
     choose,
     load_params,
-    validate,
 )
 from papertrail.core.plugins import plugin_names
 from papertrail.core.runtime import configure
-from papertrail.data.task import TASKS, Task, load_task
+from papertrail.data.task import TASKS, Task, load_task, read_settings
 from papertrail.models.heads import HEADS
 
 CORPORA = "pretraining"  # the task whose folder of data/prepared stage pretrain depends on, see dvc.yaml
@@ -61,6 +60,7 @@ def check(params: Params, file: Path) -> None:
 
 
 def _find_problems(params: Params) -> Iterator[str]:
+    yield from _check_names(params)
     known = plugin_names(TASKS)
     tasks = {name: load_task(b["task"]) for name, b in params.datasets.items() if b.get("task") in known}
     settings: dict[str, Any] = {}
@@ -70,7 +70,7 @@ def _find_problems(params: Params) -> Iterator[str]:
             yield from _unknown(f"{place}.task", "task", str(block.get("task")), known)
             continue
         try:
-            settings[name] = validate(tasks[name].settings, block, place)
+            settings[name] = read_settings(tasks[name], block, place)
         except ParamsError as error:
             yield from str(error).split("\n")
             continue
@@ -81,6 +81,17 @@ def _find_problems(params: Params) -> Iterator[str]:
     yield from _check_indexes(params, tasks)
     yield from _check_corpora(params, tasks)
     yield from _check_base_models(params)
+
+
+def _check_names(params: Params) -> Iterator[str]:
+    """Yield a line per name with a dot: dvc.yaml has `datasets.<name>`, which DVC reads as a path of keys."""
+    for section in ("sources", "datasets", "models", "indexes"):
+        for name in getattr(params, section):
+            if "." in name:
+                yield (
+                    f"{section}.{name}: a name with a dot cannot be used, because DVC reads it as a path of keys; "
+                    f"rename it, such as to '{name.replace('.', '_')}'"
+                )
 
 
 def _check_model(place: str, model: Model, task: Task | None, settings: Any) -> Iterator[str]:

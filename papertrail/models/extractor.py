@@ -17,6 +17,7 @@ from torch import nn
 from papertrail.core.artifacts import write_json
 from papertrail.core.errors import DataError
 from papertrail.core.records import Row
+from papertrail.data.text import count_words
 from papertrail.models.extracts import Floats
 from papertrail.models.sentence_encoder import embed, load_encoder
 from papertrail.models.sentence_features import FEATURES, Described, describe
@@ -121,7 +122,7 @@ def score_sentences(method: Method, ridge: Ridge, features: Floats) -> Floats:
 def choose_sentences(selection: Selection, ridge: Ridge, source: Sequence[str], described: Described) -> list[int]:
     """Return the positions of the chosen sentences, in the order of the source, at least one."""
     scores = score_sentences(selection.method, ridge, described.features)
-    lengths = [len(sentence.split()) for sentence in source]
+    lengths = [count_words(sentence) for sentence in source]
     return select(scores, described.cosines, lengths, selection)
 
 

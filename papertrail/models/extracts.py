@@ -3,6 +3,7 @@
 All get the same number of words, because longer texts have a higher recall. They read the whole source.
 """
 
+import re
 from collections.abc import Callable, Sequence
 
 import networkx
@@ -10,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 
+from papertrail.data.text import NOT_PLAIN, count_words, tokenize
 from papertrail.metrics.rouge import ROUGE, scorer
 
 Floats = NDArray[np.float64]
+WORD = re.compile(r"\b\w\w+\b")  # scikit-learn's own, for scripts whose words have neither marks nor missing spaces
 
 
 def lead(source: Sequence[str], words: int) -> str:
@@ -34,9 +37,15 @@ def central_first(source: Sequence[str]) -> list[int]:
 def tfidf(source: Sequence[str]) -> Floats:
     """Return the TF-IDF vectors of sentences, each of length 1, (sentences, words); zeros if none has a word."""
     try:
-        return np.asarray(TfidfVectorizer().fit_transform(source).toarray())
+        return np.asarray(TfidfVectorizer(analyzer=_terms).fit_transform(source).toarray())
     except ValueError:  # no sentence has a word
         return np.zeros((len(source), 1))
+
+
+def _terms(sentence: str) -> list[str]:
+    """Return the terms of a sentence; in a script without spaces, or with vowel signs, all its tokens."""
+    lower = sentence.lower()
+    return tokenize(lower) if NOT_PLAIN.search(lower) else WORD.findall(lower)
 
 
 def cosines(vectors: Floats) -> Floats:
@@ -75,7 +84,7 @@ def oracle_positions(source: Sequence[str], reference: Sequence[str], words: int
         gains = []
         for i in set(range(len(source))) - set(chosen):
             text = [source[j] for j in sorted([*chosen, i])]
-            if sum(len(sentence.split()) for sentence in text) <= words or not chosen:
+            if sum(map(count_words, text)) <= words or not chosen:
                 scores = rouge.score(target, "\n".join(text))
                 gains.append((sum(score.fmeasure for score in scores.values()), -i))
         if not gains or max(gains)[0] <= best:
@@ -88,7 +97,7 @@ def _extract(source: Sequence[str], order: Sequence[int], words: int, skip: bool
     """Return the sentences in an order until one does not fit; with `skip`, also later ones that fit."""
     chosen: list[int] = []
     for i in order:
-        if chosen and sum(len(source[j].split()) for j in [*chosen, i]) > words:
+        if chosen and sum(count_words(source[j]) for j in [*chosen, i]) > words:
             if skip:
                 continue
             break

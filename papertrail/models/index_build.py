@@ -5,6 +5,7 @@ seed, and graphs (HNSW) depend on the order of insertion. All are built on one t
 numbers or nodes in a varying order. Tested with Flat, HNSW, IVF, SQ and PQ.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -91,10 +92,9 @@ def build(settings: Index, dimension: int, batches: Iterable[Vectors], threads: 
         index = faiss.index_factory(dimension, settings.factory, faiss.METRIC_INNER_PRODUCT)
         _add(index, batches, settings.train_vectors, threads)
     except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1][:200]
         raise ParamsError(
             f"params.yaml: indexes: factory '{settings.factory}' cannot be built for these vectors of {dimension} "
-            f"dimensions; use Flat, HNSW32, 'IVF64,Flat', SQ8, PQ48np or similar ({reason})"
+            f"dimensions; use Flat, HNSW32, 'IVF64,Flat', SQ8, PQ48np or similar (FAISS: {_reason_of(error)})"
         ) from None
     ivf = faiss.try_extract_index_ivf(index)  # also behind a transform of the vectors
     if ivf is not None:
@@ -110,6 +110,12 @@ def _one_thread(threads: int) -> Iterator[None]:
         yield
     finally:
         faiss.omp_set_num_threads(threads)
+
+
+def _reason_of(error: RuntimeError) -> str:
+    """Return FAISS's own reason, which follows the signature, the place and the failed condition in its message."""
+    text = " ".join(str(error).split())
+    return re.split(r" failed: | at \S+:\d+: ", text)[-1].removeprefix("Error: ")[:300]
 
 
 def _add(index: Any, batches: Iterable[Vectors], train_vectors: int, threads: int) -> None:

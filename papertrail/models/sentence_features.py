@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from papertrail.data.text import count_words
 from papertrail.models.extracts import Floats, cosines, lexrank_scores, tfidf
 
 Patterns = dict[str, re.Pattern[str]]
@@ -139,7 +140,7 @@ def _positions(count: int) -> dict[str, Floats]:
 
 
 def _lengths(source: Sequence[str]) -> dict[str, Floats]:
-    words = np.array([len(sentence.split()) for sentence in source], dtype=np.float64)
+    words = np.array([count_words(sentence) for sentence in source], dtype=np.float64)
     return {
         "words": np.minimum(words, MOST_WORDS) / MOST_WORDS,
         "log_words": np.log1p(words),

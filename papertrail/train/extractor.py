@@ -18,7 +18,7 @@ from papertrail.core.parquet import read_rows
 from papertrail.core.records import Row
 from papertrail.core.runtime import device
 from papertrail.data.prepared import split_file
-from papertrail.metrics.rouge import ROUGE, mean_words, scorer
+from papertrail.metrics.rouge import ROUGE, mean_words, references_of, score_summary, scorer
 from papertrail.models.extractor import (
     Method,
     Ridge,
@@ -73,8 +73,12 @@ class Validation:
         key = (number, tuple(positions))
         if key not in self.known:
             paper = self.papers[number]
-            text = "\n".join(paper["source"][i] for i in positions)
-            self.known[key] = float(scorer(("rougeL",)).score("\n".join(paper["target"]), text)["rougeL"].fmeasure)
+            sentences = [paper["source"][i] for i in positions]
+            if len(references_of(paper)) > 1:
+                self.known[key] = score_summary(paper, " ".join(sentences))["rougeL"]
+            else:
+                score = scorer(("rougeL",)).score("\n".join(paper["target"]), "\n".join(sentences))
+                self.known[key] = float(score["rougeL"].fmeasure)
         return self.known[key]
 
 

@@ -13,7 +13,7 @@ from papertrail.core.parquet import read_rows
 from papertrail.core.records import Row
 from papertrail.core.runtime import device
 from papertrail.data.prepared import split_file
-from papertrail.metrics.rouge import rouge_scores
+from papertrail.metrics.rouge import score_summary
 from papertrail.models.batching import IGNORED, PAD_MULTIPLE, EpochDataset
 from papertrail.models.kernels import make_portable
 from papertrail.models.language_model import (
@@ -110,7 +110,7 @@ def score_summaries_of(network: Any, tokenizer: PreTrainedTokenizerFast, rows: l
         batch_size=AT_A_TIME,
     )
     summaries = write_summaries(network, tokenizer, rows, model, greedy)
-    scores = [rouge_scores(row["target"], s.text)["rougeL"] for row, s in zip(rows, summaries, strict=True)]
+    scores = [score_summary(row, s.text)["rougeL"] for row, s in zip(rows, summaries, strict=True)]
     return mean(scores)
 
 

@@ -171,6 +171,14 @@ def test_an_empty_input_is_refused(
         papertrail("intent")
 
 
+def test_an_empty_text_is_refused_before_a_model_is_loaded(
+    papertrail: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # has no model, not even a params.yaml
+    with pytest.raises(DataError, match="text 2 of 2 is empty; expected a text"):
+        papertrail("intent", "a", " ")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -145,8 +145,14 @@ def test_too_many_near_duplicates_are_an_error(tmp_path: Path) -> None:
     splits = {"train": rows(*lines, ABSTRACT, split="train"), "validation": [], "test": rows(ABSTRACT, split="test")}
     assert find(tmp_path, splits, SETTINGS.max_dropped, Counts())["train"] == {20}  # 1 of 21
     splits["test"] += rows(*lines[:1], split="test more")
-    with pytest.raises(DataError, match=r"data set x: 2 of 21 rows .* such as 'train/0' of 'test more/0' in test"):
+    splits["test"] += rows(ABSTRACT, OTHER, split="test again")
+    with pytest.raises(
+        DataError, match=r"data set x: 2 of 21 rows .* such as 'train/0' of 'test more/0' in test"
+    ) as caught:
         find(tmp_path, splits, SETTINGS.max_dropped, Counts())
+    assert "rows of later splits with a copy: 3 of test" in str(caught.value)
+    assert "set datasets.x.leakage: {max_dropped: 0.096}: the 2 rows are then dropped" in str(caught.value)
+    assert find(tmp_path, splits, 0.096, Counts())["train"] == {0, 20}
 
 
 def test_a_list_of_tokens_is_compared_as_one_text(tmp_path: Path) -> None:

@@ -1,10 +1,22 @@
 """Normalised texts, years and sentences."""
 
+import re
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from papertrail.data.text import find_year, normalise_title, sentence_bounds, split_sentences, squash
+from papertrail.data.text import (
+    count_words,
+    find_year,
+    normalise_title,
+    sentence_bounds,
+    split_sentences,
+    squash,
+    to_id,
+    tokenize,
+)
 
 
 def test_squash_keeps_letters_and_digits_of_all_scripts() -> None:
@@ -29,7 +41,15 @@ def test_years(value: object, expected: int | None) -> None:
 
 @pytest.mark.parametrize(
     ("title", "expected"),
-    [("BERT: Pre-training", "bert pre training"), ("  A\tb ", "a b"), ("Größe 2!", "größe 2"), ("...", ""), ("", "")],
+    [
+        ("BERT: Pre-training", "bert pre training"),
+        ("  A\tb ", "a b"),
+        ("Größe 2!", "größe 2"),
+        ("...", ""),
+        ("", ""),
+        ("Cafe\u0301 No", "café no"),
+        ("नेपाली भाषा", "नेपाली भाषा"),
+    ],
 )
 def test_normalised_titles(title: str, expected: str) -> None:
     assert normalise_title(title) == expected
@@ -64,3 +84,49 @@ def test_split_sentences_have_single_spaces() -> None:
         "Yes.",
     ]
     assert split_sentences(" \n") == []
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        *((value, "0") for value in (0, 0.0, "0", "0.0", " 0 ")),
+        *((value, "2000") for value in (2000, 2000.0, "2000", "2000.0")),
+        *((value, None) for value in (None, float("nan"), "", " ", "nan", "NaN", "<NA>")),
+        (1.5, "1.5"),
+        ("1905.10", "1905.10"),
+        ("v1.0", "v1.0"),
+        ("null", "null"),
+        ("e\u0301", "é"),
+        (-3.0, "-3"),
+    ],
+)
+def test_ids_have_one_spelling(value: object, expected: str | None) -> None:
+    assert to_id(value) == expected
+
+
+@pytest.mark.parametrize("value", [True, ["a"], {"a": 1}])
+def test_other_values_are_no_ids(value: object) -> None:
+    with pytest.raises(TypeError, match="expected a text or a number"):
+        to_id(value)
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_tokens_and_words_of_ascii(text: str) -> None:
+    assert tokenize(text) == re.findall("[a-z0-9]+", text.lower())
+    assert count_words(text) == len(text.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens", "words"),
+    [
+        ("新方法。很好", ["新", "方", "法", "很", "好"], 5),
+        ("Größe x²", ["größe", "x²"], 2),
+        ("नयाँ विधि", ["नयाँ", "विधि"], 2),
+        ("用BERT模型", ["用", "bert", "模", "型"], 4),
+        ("ดีมาก", ["ดี", "ม", "า", "ก"], 4),
+        ("γλώσσα", ["γλώσσα"], 1),
+    ],
+)
+def test_tokens_and_words_of_other_scripts(text: str, tokens: list[str], words: int) -> None:
+    assert tokenize(text) == tokenize(unicodedata.normalize("NFD", text)) == tokens
+    assert count_words(text) == words

@@ -193,3 +193,24 @@ def test_the_machine_is_checked(tmp_path: Path) -> None:
     write_params(tmp_path, put("runtime.precision", "bf16"))
     done = run_python(tmp_path, "-c", COMMAND)
     assert (done.returncode, "bf16 needs runtime.level: native" in done.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("section", ["sources", "datasets", "models", "indexes"])
+def test_a_name_with_a_dot_is_refused(tmp_path: Path, section: str) -> None:
+    def add(params: dict[str, Any]) -> None:
+        params[section]["my.roles"] = next(iter(params[section].values()))
+
+    with pytest.raises(ParamsError) as caught:
+        check(load_params(write_params(tmp_path, add)), Path("params.yaml"))
+    assert str(caught.value) == (
+        f"params.yaml: {section}.my.roles: a name with a dot cannot be used, because DVC reads it as a path of keys; "
+        "rename it, such as to 'my_roles'"
+    )
+
+
+def test_the_leakage_limits_of_a_data_set_are_checked(tmp_path: Path) -> None:
+    change = put("datasets.aclsum_ner.leakage", {"max_dropped": 0.5})
+    check(load_params(write_params(tmp_path, change)), Path("params.yaml"))
+    change = put("datasets.aclsum_ner.leakage", {"max_dropped": 5})
+    with pytest.raises(ParamsError, match=r"aclsum_ner\.leakage: max_dropped: input should be less than or equal"):
+        check(load_params(write_params(tmp_path, change)), Path("params.yaml"))

@@ -14,7 +14,7 @@ from papertrail.evaluate.stats.samples import SCORES
 from papertrail.experiments.changes import Change, Changes, Significance, find_changes, headline
 from papertrail.experiments.compare import MARK, add_arguments, escape, explain, render, run, score_row, summarise
 from tests.fixtures.commands import ROOT
-from tests.fixtures.two_branches import call, make_branch, make_repository, write_models
+from tests.fixtures.two_branches import DVC_YAML, call, make_branch, make_repository, write_models
 
 GOOD, FAIR = {"learning_rate": 0.9}, {"learning_rate": 0.6}
 EVALUATION = load_params(ROOT / "params.yaml").evaluation
@@ -179,6 +179,37 @@ def test_missing_predictions_of_the_workspace_are_listed_with_a_remedy(
     changes = find_changes("main", load_params())
     assert changes.never_run == ["fifth"]
     assert "Never run: fifth." in render(changes, EVALUATION, markdown=False)
+
+
+def test_a_model_without_a_score_on_one_side_is_not_compared(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clone = tmp_path / "clone"
+    call(tmp_path, "git", "clone", "-q", "-b", "main", str(built), str(clone))
+    (clone / ".dvc/cache").symlink_to(built / ".dvc/cache")
+    (clone / "metrics/evaluate/first.json").unlink()
+    monkeypatch.chdir(clone)
+    changes = find_changes("HEAD", load_params())
+    assert find("first", changes).reason == (
+        "workspace: metrics/evaluate/first.json has no score; run `dvc repro evaluate@first`"
+    )
+    assert score_row(find("first", changes), EVALUATION)[-1] == "not compared, see below"
+    assert "Models: 2 unchanged; 1 not compared." in render(changes, EVALUATION, markdown=False)
+
+
+def test_models_that_were_never_evaluated_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "repo"
+    folder.mkdir()
+    (folder / "dvc.yaml").write_text(DVC_YAML)
+    call(folder, "git", "init", "-q", "-b", "main")
+    call(folder, "dvc", "init", "-q")
+    write_models(folder, first=FAIR, second=FAIR)
+    call(folder, "git", "add", "-A")
+    call(folder, "git", "commit", "-q", "-m", "nothing has run")
+    monkeypatch.chdir(folder)
+    text = render(find_changes("main", load_params()), EVALUATION, markdown=False)
+    assert "Models: none on both sides." in text
+    assert "Never run: first, second." in text
 
 
 def test_an_unknown_revision_is_an_error(repository: Path) -> None:

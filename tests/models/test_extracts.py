@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from papertrail.data.text import count_words
 from papertrail.metrics.rouge import rouge_scores
-from papertrail.models.extracts import EXTRACTORS, lead, lexrank, oracle
+from papertrail.models.extracts import EXTRACTORS, central_first, cosines, lead, lexrank, oracle, tfidf
 
 WORDS = ["pebbles", "pebble", "sorted", "sorting", "valleys", "wet", "sieve", "the", "relational", "2001", "Größe"]
 sentences = st.lists(st.sampled_from(WORDS), min_size=1, max_size=8).map(lambda words: "So " + " ".join(words) + ".")
@@ -118,3 +119,22 @@ class TestOracle:
     def test_is_not_worse_than_any_single_sentence(self, source, reference, words):
         best = max(rouge_1_2(reference, sentence) for sentence in source)
         assert rouge_1_2(reference, oracle(source, reference, words)) >= best - 1e-12
+
+
+CHINESE = ["我们提出一种新的方法。", "它比以前的方法更好。", "这种新的方法很快。", "实验在两个数据集上进行。"]
+NEPALI = ["हामी नयाँ विधि प्रस्ताव गर्छौं।", "यो विधि राम्रो छ।", "परिणाम राम्रो छ।"]
+
+
+@pytest.mark.parametrize(("source", "words", "most"), [(CHINESE, 20, 2), (CHINESE, 12, 1), (NEPALI, 9, 2)])
+def test_the_budget_holds_in_any_script(source: list[str], words: int, most: int) -> None:
+    for extract in (lead, lexrank):
+        text = extract(source, words)
+        assert count_words(text) <= words
+        assert 1 <= sum(sentence in text for sentence in source) <= most
+    assert count_words(oracle(source, source[:1], words)) <= words
+
+
+def test_sentences_with_common_words_are_central_in_any_script() -> None:
+    assert central_first(CHINESE)[-1] == 3  # shares no more than a character or two with the others
+    similar = cosines(tfidf(CHINESE))
+    assert similar[0, 2] > similar[0, 3]

@@ -1,5 +1,6 @@
 """Building indexes: the same bytes on each build, exact search, recall, and errors for unsuitable factories."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -132,19 +133,20 @@ def test_exact_search_does_not_depend_on_batches() -> None:
 
 
 @pytest.mark.parametrize(
-    ("factory", "count"),
+    ("factory", "count", "reason"),
     [
-        ("Flatt", 20),
-        ("PQ5", COUNT),  # 16 dimensions do not divide by five
-        ("IVF64,Flat", 20),  # fewer vectors than cells
-        ("PQ8", 20),  # 256 centroids a part
-        ("IDMap,Flat", 20),  # needs ids
+        ("Flatt", 20, "could not parse index string Flatt"),
+        ("PQ5", COUNT, "The dimension of the vector (d) should be a multiple of the number of subquantizers (M)"),
+        ("IVF64,Flat", 20, "Number of training points (20) should be at least as large as number of clusters (64)"),
+        ("PQ8", 20, "Number of training points (20) should be at least as large as number of clusters (256)"),
+        ("IDMap,Flat", 20, "use add_with_ids"),
     ],
 )
-def test_an_unsuitable_factory_is_an_error(factory: str, count: int) -> None:
+def test_an_unsuitable_factory_is_an_error(factory: str, count: int, reason: str) -> None:
     problem = f"factory '{factory}' cannot be built for these vectors of 16 dimensions; use Flat, "
     with pytest.raises(ParamsError, match=f"^params.yaml: indexes: {problem}") as error:
         build_vectors(factory, draw_vectors(count))
+    assert re.search(rf"\(FAISS: [^@]*{re.escape(reason)}[^@]*\)$", str(error.value))
     assert "\n" not in str(error.value)
     assert "Traceback" not in str(error.value)
 

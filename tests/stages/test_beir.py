@@ -1,4 +1,4 @@
-"""The example of docs/data_search.md, copied literally: from files of BEIR to scores, run files and answers."""
+"""The example of docs/data.md, copied literally: from files of BEIR to scores, run files and answers."""
 
 import json
 from pathlib import Path

@@ -463,3 +463,92 @@ def test_a_collection_has_the_relevant_documents(aclsum: Path, tmp_path: Path, r
         for row in read_rows(tmp_path / split_file("semantic_search", "aclsum_search", "test")).to_list()
         for id_ in row["relevant"]
     } <= {*collection["id"]}
+
+
+LINE = '{{"text": "Sentence {0} of work {1} is about stone {2}.", "label": "{3}"}}\n'
+
+
+def lines_of(*numbers: int) -> str:
+    """Return labelled lines with different texts."""
+    return "".join(LINE.format(n, n * 31, n * 77, ("method", "background")[n % 2]) for n in numbers)
+
+
+def change_quotes(folder: Path, **values: Any) -> None:
+    """Change the block of data set `quotes`, and search for near-duplicates."""
+    params = json.loads((folder / "params.yaml").read_text(encoding="utf-8"))
+    params["leakage"]["shingle_letters"] = 8
+    params["datasets"]["quotes"] |= values
+    (folder / "params.yaml").write_text(json.dumps(params), encoding="utf-8")
+
+
+def test_the_leakage_limits_of_a_data_set(tmp_path: Path, run: Run) -> None:
+    use_jsonl(tmp_path, {"train": lines_of(*range(20)), "validation": lines_of(30, 31), "test": lines_of(3, 4, 40)})
+    change_quotes(tmp_path)
+    message = run("quotes")
+    assert "2 of 20 rows of train are near-duplicates" in message
+    assert "rows of later splits with a copy: 2 of test" in message
+    assert "set datasets.quotes.leakage: {max_dropped: 0.1}" in message
+    change_quotes(tmp_path, leakage={"max_dropped": 0.1})
+    assert run("quotes") == ""
+    metrics = json.loads((tmp_path / "metrics/prepare/quotes.json").read_text(encoding="utf-8"))
+    assert metrics["dropped"]["train near-duplicates of test rows"] == 2
+    assert (metrics["rows"]["train"]["all"], metrics["rows"]["test"]["all"]) == (18, 3)
+    change_quotes(tmp_path, leakage={"max_droped": 0.1})
+    assert "params.yaml: datasets.quotes.leakage: max_droped: unknown key" in run("quotes")
+
+
+def test_a_split_of_near_duplicates_alone_is_an_error(tmp_path: Path, run: Run) -> None:
+    use_jsonl(tmp_path, {"train": lines_of(1, 2), "validation": lines_of(30), "test": lines_of(1, 2)})
+    change_quotes(tmp_path, leakage={"max_dropped": 1.0})
+    assert "every row of train is a near-duplicate of a row of a later split" in run("quotes")
+
+
+def test_an_empty_split_shows_the_counts(tmp_path: Path, run: Run) -> None:
+    use_jsonl(tmp_path, {"validation": '{"text": " ", "label": "method"}\n{"text": "", "label": "method"}\n'})
+    assert run("quotes") == (
+        "error: data set quotes: split validation is empty; check its sizes and shares in params.yaml, and its files "
+        "(read: 4 texts; dropped: 2 empty texts)"
+    )
+    (tmp_path / "data/raw/quotes/validation.jsonl").write_text("")
+    assert "split validation is empty" in run("quotes")
+
+
+def test_few_positives_in_validation_are_a_warning(tmp_path: Path, run: Run, caplog: pytest.LogCaptureFixture) -> None:
+    use_jsonl(tmp_path, {"train": lines_of(*range(20)), "validation": lines_of(*range(30, 60)), "test": lines_of(70)})
+    assert run("quotes") == ""
+    assert caplog.messages == []
+    more = lines_of(*range(30, 60, 2), 31, 33)
+    (tmp_path / "data/raw/quotes/validation.jsonl").write_text(more, encoding="utf-8")
+    assert run("quotes") == ""
+    assert caplog.messages == [
+        "data set quotes: validation has 2 rows of class 'background', fewer than 10; a threshold chosen on them is "
+        "close to arbitrary; give the split more rows"
+    ]
+
+
+def test_the_field_case_of_ids_of_two_types(repo: Path, tmp_path: Path, run: Run) -> None:
+    folder = repo / "../shared/data/field/j01"
+    if not folder.is_dir():
+        pytest.skip(f"{folder}: the files are missing")
+    use_jsonl(tmp_path, {}, paper="paper")
+    for split, file in zip(SPLITS, ("train", "dev", "test"), strict=True):
+        shutil.copy(folder / f"{file}.jsonl", tmp_path / f"data/raw/quotes/{split}.jsonl")
+    change_quotes(tmp_path, labels=["background", "method", "result"])
+    message = run("quotes")
+    assert message.startswith("error: data set quotes: paper '0' is in train (row 'train/0') and test (row 'test/0')")
+
+
+@pytest.mark.parametrize(("one", "other"), [("0", '"0"'), ("7.0", '"7"'), ('"7.0"', "7"), ('"cafe\u0301"', '"café"')])
+def test_ids_have_one_spelling(tmp_path: Path, run: Run, one: str, other: str) -> None:
+    lines = [f'{{"text": "a", "label": "method", "paper": {paper}}}' for paper in (one, '"x"', other)]
+    use_jsonl(tmp_path, dict(zip(SPLITS, lines, strict=True)), paper="paper")
+    assert "is in train (row 'train/0') and test (row 'test/0'); keep it in one split" in run("quotes")
+
+
+@pytest.mark.parametrize("missing", ["null", "NaN", '""', '"nan"'])
+def test_a_missing_id_is_no_id(tmp_path: Path, run: Run, missing: str) -> None:
+    line = f'{{"text": "a", "label": "method", "paper": {missing}}}'
+    use_jsonl(tmp_path, dict.fromkeys(SPLITS, line), paper="paper")
+    assert run("quotes") == ""
+    metrics = json.loads((tmp_path / "metrics/prepare/quotes.json").read_text(encoding="utf-8"))
+    assert metrics["read"]["texts without a paper"] == 3

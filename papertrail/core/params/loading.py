@@ -121,7 +121,10 @@ def _problems(error: ValidationError, raw: object, place: str) -> Iterator[str]:
             problem["input"] = problem["ctx"]["tag"]
         without_value = message.startswith(("unknown", "missing", "renamed"))
         got = "" if without_value else f" (got {json.dumps(problem['input'])[:80]})"
-        yield f"{place}: {'.'.join(path)}: {message}{got}"
+        if not path:  # values of a whole block that contradict each other
+            yield f"{place}: {message}"
+        else:
+            yield f"{place}: {'.'.join(path)}: {message}{got}"
 
 
 def _place_in_file(path: list[str], raw: object) -> list[str]:

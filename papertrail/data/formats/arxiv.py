@@ -1,8 +1,8 @@
-"""arXiv's snapshot: the metadata of all its papers, one JSON object per line (2.9 million, 4.5 GB), or as Parquet.
+"""arXiv's snapshot: the metadata of all its papers, one JSON object per line (2.9 million, 4.5 GB), or a table.
 
 Source: https://www.kaggle.com/datasets/Cornell-University/arxiv (CC0); a mirror in Parquet is
-https://huggingface.co/datasets/librarian-bots/arxiv-metadata-snapshot. Any file with id (or arxiv_id), title, abstract
-and categories can be read.
+https://huggingface.co/datasets/librarian-bots/arxiv-metadata-snapshot. Any JSON lines, Parquet, CSV or TSV with id (or
+arxiv_id), title, abstract and categories can be read. Categories are a text, or a list, also one written as a text.
 
 duckdb scans it twice, on all threads, within MEMORY: first for the fields that decide whether a record is usable, then
 for the texts of the chosen records. Every query is ordered by file position or by sha256, so its result depends neither
@@ -10,6 +10,7 @@ on the number of threads nor on the version of duckdb, as its own hash and sampl
 papertrail.core.randomness.sample.
 """
 
+import csv
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,12 +24,15 @@ from pydantic import Field
 from papertrail.core.errors import DataError
 from papertrail.core.records import Counts
 from papertrail.data.formats.arxiv_records import ID, Record, make_record, repair_id
+from papertrail.data.formats.text import read_lines
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 MEMORY = "512MB"  # of duckdb; the rest goes to a temporary file
-SUFFIXES = (".json", ".jsonl", ".json.gz", ".jsonl.gz", ".parquet")
+KINDS = {".json": "JSON lines", ".jsonl": "JSON lines", ".parquet": "Parquet", ".csv": "CSV", ".tsv": "TSV"}
+SUFFIXES = (*KINDS, *(f"{name}.gz" for name in KINDS if name != ".parquet"))
+DELIMITERS = {"CSV": ",", "TSV": "\t"}
 COLUMNS = ("id", "arxiv_id", "title", "abstract", "categories")  # all columns that are read; arxiv_id if there is no id
 BITS = 1 << 23  # of a filter, one megabyte; with 20,000 ids in it, one other id in 400 passes
 BIT = f"(hash(raw) % {BITS})::INTEGER"  # duckdb's own hash, used within this process only
@@ -39,6 +43,11 @@ WITHDRAWN = (  # abstracts are wrapped, so a space may be the end of a line; for
     r"([Ww]ithdrawn|removed by arXiv)\b"
 ).replace(" ", f"{SPACE}+")
 WITHDRAWN_WORDS = ("drawn", "removed")  # every match of WITHDRAWN contains one of them, and they are found fast
+LIST = (  # SQL for the categories as a text; a list is separated by spaces, however it is written
+    r"CASE WHEN regexp_matches(categories, '^\s*\[') "
+    r"THEN trim(regexp_replace(categories, '[\[\]\",'']+|\b(null|NULL|None|nan)\b', ' ', 'g')) "
+    "ELSE categories END AS categories"
+)
 NO_TEXT = rf"^{SPACE}*([\[{{0-9-]|(true|false)$)"  # a JSON list, object, number or boolean
 
 Words = Annotated[int, Field(gt=0, le=1000)]  # minimum words of a text; RE2 allows no more repetitions
@@ -97,8 +106,8 @@ class Snapshot:
         for category, id_ in self.database.execute(query, parameters).fetchall():
             drawn.setdefault(category, []).append(id_)
         if missing := sorted(set(categories) - drawn.keys()):
-            known = ", ".join(self.most_frequent(20))
-            raise DataError(f"{self.files[0]}: no usable record of category '{missing[0]}' (known: {known}, ...)")
+            known = f"known: {', '.join(self.most_frequent(20))}, ...; {self.counts.summarise()}"
+            raise DataError(f"{self.files[0]}: no usable record of category '{missing[0]}' ({known})")
         return {category: drawn[category] for category in categories}
 
     def read(self, ids: set[str]) -> list[Record]:
@@ -158,20 +167,49 @@ def _list_files(folder: Path) -> tuple[str, ...]:
         raise DataError(f"{folder}: no file; fetch the source")
     if other := [file for file in files if not file.endswith(SUFFIXES)]:
         raise DataError(f"{other[0]}: expected one of {', '.join(SUFFIXES)}; leave other files out of the source")
-    if len({file.endswith(".parquet") for file in files}) == 2:
-        raise DataError(f"{folder}: JSON lines and Parquet together; make a source of each")
+    if len(kinds := sorted({_kind_of(file) for file in files})) > 1:
+        raise DataError(f"{folder}: {' and '.join(kinds)} together; make a source of each")
     return tuple(files)
+
+
+def _kind_of(file: str) -> str:
+    return KINDS[Path(file.removesuffix(".gz")).suffix]
 
 
 def _scan(files: tuple[str, ...]) -> str:
     """Return SQL for the columns id, title, abstract, categories of all files, its parameter; broken lines are null."""
-    if files[0].endswith(".parquet"):
-        return "(SELECT id, title, abstract, categories::VARCHAR AS categories FROM read_parquet(?))"
+    kind = _kind_of(files[0])
+    if kind == "Parquet":
+        return (
+            f"(SELECT id, title, abstract, {LIST} FROM "
+            "(SELECT id, title, abstract, categories::VARCHAR AS categories FROM read_parquet(?)))"
+        )
+    if kind in DELIMITERS:
+        delimiter = DELIMITERS[kind]
+        table = f"read_csv(?, delim = '{delimiter}', header = true, all_varchar = true, quote = '\"', escape = '\"', "
+        table += "strict_mode = false, null_padding = false, union_by_name = true)"
+        return f"(SELECT {_id_column(files, delimiter)} AS id, title, abstract, {LIST} FROM {table})"
     columns = ", ".join(f"{name}: 'VARCHAR'" for name in COLUMNS)
     lines = (
         f"read_json(?, format = 'newline_delimited', records = 'true', columns = {{{columns}}}, ignore_errors = true)"
     )
-    return f"(SELECT coalesce(id, arxiv_id) AS id, title, abstract, categories FROM {lines})"
+    return f"(SELECT coalesce(id, arxiv_id) AS id, title, abstract, {LIST} FROM {lines})"
+
+
+def _id_column(files: tuple[str, ...], delimiter: str) -> str:
+    """Return SQL for the id in tables whose first lines have all columns.
+
+    Raises:
+        DataError: A first line lacks a column.
+    """
+    ids = [set(COLUMNS[:2])]
+    for file in files:
+        names = next(csv.reader(read_lines(Path(file)), delimiter=delimiter), [])
+        ids.append(ids[-1] & set(names))
+        missing = [name for name in COLUMNS[2:] if name not in names]
+        if missing or not ids[-1]:
+            raise DataError(f"{file}:1: no column '{['id', *missing][-1]}' (columns: {', '.join(names)}); rename one")
+    return f"coalesce({', '.join(sorted(ids[-1], reverse=True))})"
 
 
 def _survey(
@@ -241,7 +279,7 @@ def _count(database: "DuckDBPyConnection", files: tuple[str, ...], reasons: list
     counts.read["records"] += sum(found.values())
     for number, reason in enumerate(reasons, start=1):
         counts.dropped[reason] += found.get(number, 0)
-    if found.get(1) and not files[0].endswith(".parquet"):  # another scan finds which of them are not records at all
+    if found.get(1) and _kind_of(files[0]) == "JSON lines":  # another scan finds which of them are not records at all
         query = (
             "SELECT count(*) FILTER (json IS NULL), count(*) FILTER (json_type(json) <> 'OBJECT') "
             "FROM read_json_objects(?, format = 'newline_delimited', ignore_errors = true)"

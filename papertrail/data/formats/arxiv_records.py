@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from papertrail.core.records import Counts
+from papertrail.data.text import nfc
 
 # An id has the last two digits of the year, the month and a number of four digits, from 2015 on of five. Before April
 # 2007 it has the archive and seven digits. The pattern means the same to Python and to RE2, which duckdb uses.
@@ -72,7 +73,7 @@ def _clean(text: str, counts: Counts) -> str:
     collapsed = " ".join(decoded.split())
     cleaned = collapsed if collapsed.isprintable() else CONTROL.sub("", collapsed)
     counts.read["chosen texts with control characters"] += cleaned != collapsed
-    return cleaned
+    return nfc(cleaned)
 
 
 def _decode(found: re.Match[str]) -> str:

@@ -21,6 +21,7 @@ from papertrail.core.errors import DataError
 from papertrail.core.records import Counts
 from papertrail.data.formats.s2orc import Entry, Paper, Paragraph, Span
 from papertrail.data.formats.text import parse_json
+from papertrail.data.text import nfc_json
 
 CHUNK = 100  # files that a process works on at a time
 WITHIN_WORD = re.compile(r"\w\w")  # two characters with no word boundary between them
@@ -166,7 +167,7 @@ def _load(file: Path) -> Any:
         content = file.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"{file}: not UTF-8 ({error}); convert the file to UTF-8 first") from None
-    return parse_json(content, file)
+    return nfc_json(parse_json(content, file))
 
 
 def _line(entry: dict[str, Any], field: str) -> str:

@@ -1,6 +1,9 @@
-"""CoNLL columns: one token per line, its tag in the last column, a blank line after each sentence.
+"""CoNLL columns: one token per line, a blank line after each sentence.
 
-Tabs separate the columns of a line that has one, else spaces; other white space is part of the token.
+The token is in the first column and its tag in the last, unless `Columns` names others. Tabs separate the columns of a
+line that has one, else spaces; other white space is part of the token. Where the token is not in the first column, a
+line whose first column begins with # is a comment, as in GermEval and CoNLL-U, and a line with the tag O and no token
+is dropped and counted.
 
 Three tagging schemes are read and converted to IOB2. For a mention of three tokens followed by one of a single token:
 
@@ -15,22 +18,49 @@ Source of conlleval: Tjong Kim Sang and Buchholz, 2000, "Introduction to the CoN
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from dataclasses import dataclass
+from itertools import chain, islice, pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator
 
 from papertrail.core.errors import DataError
+from papertrail.core.params import strict
 from papertrail.core.records import Counts
 from papertrail.data.formats.text import read_lines
 
 Tagging = Literal["iob2", "iob1", "bioes"]
 LETTERS = {"iob2": "BI", "iob1": "BI", "bioes": "BIESLU"}
 DOCUMENT = re.compile(r"-DOCSTART-\s+\((.+?)\)")
+NUMBER = re.compile(r"(?:[0-9]+[-.])?([0-9]+)")  # 7, and 3-7 for token 7 of sentence 3
+LINES_CHECKED = 1_000  # for a column of running numbers
 Document = int | str | None
 
 
+def _check_column(number: int) -> int:
+    if number == 0:
+        raise ValueError("columns count from 1, or from -1 for the last")
+    return number
+
+
+Column = Annotated[int, AfterValidator(_check_column)]
+
+
+@strict
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """Numbers of columns: 1 is the first, -1 the last."""
+
+    token: Column
+    tag: Column
+
+
+OUTER = Columns(token=1, tag=-1)
+
+
 def read_sentences(
-    file: Path, tagging: Tagging, types: Sequence[str], counts: Counts
+    file: Path, tagging: Tagging, types: Sequence[str], counts: Counts, columns: Columns = OUTER
 ) -> Iterator[tuple[Document, list[str], list[str]]]:
     """Yield (document, tokens, IOB2 tags) of each sentence.
 
@@ -38,30 +68,31 @@ def read_sentences(
     Sentences before the first document have None; in many files these are all.
 
     Raises:
-        DataError: The file cannot be read, a line has fewer than two columns or an empty token, or a tag breaks the
-            scheme or has another type than `types`.
+        DataError: The file cannot be read, a line lacks a column or has an empty token, a tag breaks the scheme or has
+            another type than `types`, or the tokens are running numbers.
     """
+    _refuse_numbers(file, columns)
     document: Document = None
     documents, is_empty = 0, False  # is_empty: the document has no sentence so far
     tokens: list[str] = []
     tags: list[str] = []
     previous = "O"  # original tag of the token before
-    for number, line in enumerate(chain(read_lines(file), [""]), start=1):
-        place, columns, begins = f"{file}:{number}", _split_columns(line), line.startswith("-DOCSTART-")
-        if columns and not begins:
-            tags.append(_read_tag(place, line, columns, previous, tagging))
-            tokens.append(columns[0])
+    for place, line, cells in _read_rows(file, columns, counts):
+        if cells:
+            token, tag = cells
+            tags.append(_to_iob2(place, tag, previous, tagging))
+            tokens.append(token)
             if tags[-1] != "O" and tags[-1][2:] not in types:
                 raise DataError(f"{place}: type '{tags[-1][2:]}' is not in types {types}; correct one of them")
-            counts.read["tags rewritten to IOB2"] += tags[-1] != columns[-1]
-            previous = columns[-1]
+            counts.read["tags rewritten to IOB2"] += tags[-1] != tag
+            previous = tag
             continue
         if tokens:
             _to_iob2(place, "", previous, tagging)
             yield document, tokens, tags
             is_empty = False
         tokens, tags, previous = [], [], "O"
-        if begins:
+        if line.startswith("-DOCSTART-"):
             counts.read["documents"] += 1
             counts.dropped["documents without a sentence"] += is_empty
             documents, is_empty = documents + 1, True
@@ -70,17 +101,57 @@ def read_sentences(
     counts.dropped["documents without a sentence"] += is_empty
 
 
+def _read_rows(file: Path, columns: Columns, counts: Counts) -> Iterator[tuple[str, str, tuple[str, str] | None]]:
+    """Yield (place, line, token and tag) of each line; None at the end of a sentence. The last line is blank."""
+    for number, line in enumerate(chain(read_lines(file), [""]), start=1):
+        place = f"{file}:{number}"
+        if columns.token != 1 and line.startswith("#"):
+            counts.read["comments"] += 1
+        elif line.startswith("-DOCSTART-") or not line.strip():
+            yield place, line, None
+        elif (cells := _read_cells(place, line, columns))[0]:
+            yield place, line, cells
+        else:
+            counts.dropped["empty tokens"] += 1
+
+
 def _split_columns(line: str) -> list[str]:
     """Return the columns of a line, none of a blank one; trailing white space is not a column."""
     stripped = line.rstrip()
     return stripped.split("\t") if "\t" in stripped else [column for column in stripped.split(" ") if column]
 
 
-def _read_tag(place: str, line: str, columns: list[str], previous: str, tagging: Tagging) -> str:
-    """Return the IOB2 tag of a line with a token."""
-    if len(columns) < 2 or not columns[0].strip():
+def _read_cells(place: str, line: str, columns: Columns) -> tuple[str, str]:
+    """Return the token and the tag of a line; the token is empty if a numbered line has none, outside mentions."""
+    cells = _split_columns(line)
+    if len(cells) < 2 or max(columns.token, columns.tag) > len(cells) or -min(columns.token, columns.tag) > len(cells):
+        needed = "" if columns == OUTER else f" in columns {columns.token} and {columns.tag}"
+        raise DataError(f"{place}: expected a token and its tag{needed}, got '{line.rstrip()}'")
+    token, tag = (cells[number - 1 if number > 0 else number] for number in (columns.token, columns.tag))
+    if token.strip():
+        return token, tag
+    if columns.token == 1 or tag != "O":
         raise DataError(f"{place}: expected a token and its tag, got '{line.rstrip()}'")
-    return _to_iob2(place, columns[-1], previous, tagging)
+    return "", tag
+
+
+def _refuse_numbers(file: Path, columns: Columns) -> None:
+    """Raise DataError if every token of the first lines is a number, one more than the one before or a new start."""
+    numbers: list[int] = []
+    for line in islice(read_lines(file), LINES_CHECKED):
+        cells = _split_columns(line)
+        if not cells or line.startswith(("#", "-DOCSTART-")) or len(cells) < columns.token:
+            continue
+        number = NUMBER.fullmatch(cells[columns.token - 1 if columns.token > 0 else columns.token])
+        if number is None:
+            return
+        numbers.append(int(number[1]))
+    steps = sum(b - a == 1 for a, b in pairwise(numbers))
+    if steps and all(b - a == 1 or b <= 1 for a, b in pairwise(numbers)):
+        raise DataError(
+            f"{file}: the tokens of column {columns.token} are running numbers ({', '.join(map(str, numbers[:3]))}, "
+            "...); set `columns` of the data set in params.yaml, such as {token: 2, tag: 3}"
+        )
 
 
 def _to_iob2(place: str, tag: str, previous: str, tagging: Tagging) -> str:

@@ -1,6 +1,7 @@
 """Tables as text, such as CSV: one record per line; a quoted cell may continue on the next lines."""
 
 import csv
+import sys
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ def read_table(file: Path, delimiter: str, columns: Collection[str]) -> Iterator
         DataError: The file cannot be read as UTF-8; its first line lacks one of `columns` or has it twice; a record has
             more or fewer cells than the first line; a quote is not closed.
     """
+    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # the default refuses a cell of 128 KiB, such as a full text
     reader = csv.reader(read_lines(file), delimiter=delimiter, strict=True)
     names: list[str] | None = None
     first_line = 1  # of the next record

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from papertrail.core.errors import DataError
+from papertrail.data.text import nfc
 
 
 def read_lines(file: Path) -> Iterator[str]:
-    """Yield every line with its end; only a newline ends a line. `.gz` is unpacked, a byte order mark is removed.
+    """Yield every line with its end, in Unicode's form NFC; only a newline ends a line.
+
+    `.gz` is unpacked, a byte order mark is removed.
 
     Raises:
         DataError: The file is missing, truncated or damaged, or a line is not UTF-8.
@@ -20,7 +23,7 @@ def read_lines(file: Path) -> Iterator[str]:
     try:
         with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as lines:
             for number, line in enumerate(lines, start=1):
-                yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+                yield nfc(line.decode("utf-8-sig" if number == 1 else "utf-8"))
     except (FileNotFoundError, IsADirectoryError):
         raise DataError(f"{file}: no such file; fetch the source again, or correct the name in params.yaml") from None
     except UnicodeDecodeError as error:

@@ -5,9 +5,10 @@ marked those that state the challenge, the approach or the outcome; SciCite (Coh
 background, method and result. Sentences with exactly one role are kept: 1,589 / 719 / 1,402. They are not citation
 contexts, so scores compare with SciCite's only in kind.
 
-Format jsonl: a file of objects per split, whose fields params.yaml names. SciCite (Cohan et al., 2019; human labels) in
-the copy of allenai/scibert has 7,320 / 916 / 1,861 citation contexts without their papers. 104 training contexts are
-near-duplicates of one of validation or test, two of them exact, and are dropped. Published macro-F1: 0.849 by
+Format jsonl: a file of objects per split, whose fields params.yaml names. Where text and label are two lists of the
+same length, as in CSAbstruct, each pair is a row, and the rows of an object are in one split. SciCite (Cohan et al.,
+2019; human labels) in the copy of allenai/scibert has 7,320 / 916 / 1,861 citation contexts without their papers. 104
+training contexts are near-duplicates of one of validation or test, and are dropped. Published macro-F1: 0.849 by
 BERT-base-uncased, 0.855 by SciBERT.
 """
 
@@ -23,7 +24,7 @@ from papertrail.core.params import Files, Sizes, strict
 from papertrail.core.randomness import sample
 from papertrail.core.records import SPLITS, Counts, Row
 from papertrail.data.formats.aclsum import read_sentences
-from papertrail.data.formats.jsonl import read_json_lines
+from papertrail.data.formats.jsonl import read_id, read_json_lines
 from papertrail.data.task import Command, LabelOrigin, Task
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ class Roles(Labelled):
 class Fields:
     """Names of the fields; texts with the same `paper` are kept in one split.
 
-    `paper` is null if there is no such field. A text whose paper is null or empty is a separate paper.
+    `paper` is null if there is no such field. A text, or a list of texts, whose paper is null or empty is a separate
+    paper.
     """
 
     text: str
@@ -111,19 +113,31 @@ def _read_lines(folder: Path, settings: Lines, counts: Counts) -> Iterator[tuple
     keys = tuple(name for name in (names.text, names.label, names.paper) if name is not None)
     for split in SPLITS:
         for number, (place, row) in enumerate(read_json_lines(folder / settings.files.of(split), keys)):
-            counts.read["texts"] += 1
-            text, label, id_ = row[names.text], row[names.label], f"{split}/{number}"
-            if label not in settings.labels:
-                raise DataError(f"{place}: label {label!r} is not in labels {settings.labels}")
-            if not isinstance(text, str):
-                raise DataError(f"{place}: {names.text}: expected a text, got {text!r:.80}")
-            if not text.strip():
-                counts.dropped["empty texts"] += 1
-                continue
-            paper = None if names.paper is None else row[names.paper]
-            alone = paper is None or paper == ""
-            counts.read["texts without a paper"] += alone and names.paper is not None
-            yield split, {"id": id_, "paper": id_ if alone else str(paper), "text": text, "label": label}
+            paper = None if names.paper is None else read_id(row[names.paper], f"{place}: {names.paper}")
+            id_ = f"{split}/{number}"
+            own = {"paper": id_ if paper is None else paper}
+            for part, text, label in _texts_of(row, names, place):
+                counts.read["texts"] += 1
+                counts.read["texts without a paper"] += paper is None and names.paper is not None
+                if not isinstance(label, str) or label not in settings.labels:
+                    raise DataError(f"{place}: label {label!r} is not in labels {settings.labels}")
+                if not isinstance(text, str):
+                    raise DataError(f"{place}: {names.text}: expected a text, got {text!r:.80}")
+                if text.strip():
+                    yield split, {"id": f"{id_}{part}", **own, "text": text, "label": label}
+                else:
+                    counts.dropped["empty texts"] += 1
+
+
+def _texts_of(row: Row, names: Fields, place: str) -> Iterator[tuple[str, object, object]]:
+    """Yield the end of an id, a text and its label; several of an object with a list of each."""
+    texts, labels = row[names.text], row[names.label]
+    if not isinstance(texts, list) or not isinstance(labels, list):
+        yield "", texts, labels
+    elif len(texts) != len(labels):
+        raise DataError(f"{place}: {names.text} has {len(texts)} texts, {names.label} {len(labels)} labels")
+    else:
+        yield from ((f"/{part}", *pair) for part, pair in enumerate(zip(texts, labels, strict=True)))
 
 
 TASK = Task(

@@ -6,7 +6,8 @@ the data has one. The cited entry was resolved by a parser, not by people. In tr
 `negatives` others; in validation and test it has the whole bibliography, and the column `sampled` marks the same draw
 of `negatives` others, for scores of single pairs as others publish at 1:5.
 
-Format aclsum: the 250 papers of ACLSum (MIT licence; 9,781 occurrences). Format folder: folders of N.in and N.label as
+Format aclsum: the 250 papers of ACLSum (MIT licence; 9,781 occurrences). Format jsonl: a file per split in the forms of
+papertrail.data.formats.link_lines, with contexts that are masked already. Format folder: folders of N.in and N.label as
 the published system reads them (55,556 files for training, 3,000 for validation; no test). Files with the same
 bibliography are one paper, and each split needs a folder of its own papers. unarXive's sample (CC BY-SA 4.0) has 2,074
 / 244 / 724 files of 30 / 6 / 7 papers; its entries are raw references, which contain author and year.
@@ -27,6 +28,7 @@ from papertrail.core.records import SPLITS, Counts, Row
 from papertrail.data.citations import ContextSettings, has_author_and_year, has_title, mask_context
 from papertrail.data.formats.aclsum import read_split_papers
 from papertrail.data.formats.citation_pairs import Passage, map_passages
+from papertrail.data.formats.link_lines import LinkFields, read_queries
 from papertrail.data.formats.s2orc import Entry, Paper, Paragraph, Span
 from papertrail.data.task import Command, Task
 from papertrail.data.text import normalise_title
@@ -74,6 +76,16 @@ class FolderPairs(Pairs):
         return True
 
 
+@strict
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinePairs(Pairs):
+    """Citations as JSON lines; `context_characters` and `mask` are for texts that a model links later."""
+
+    format: Literal["jsonl"]
+    files: Files
+    fields: LinkFields
+
+
 @dataclass(frozen=True, slots=True)
 class Sampling:
     """Which queries of a split are kept: those whose draw is at most `last`."""
@@ -83,7 +95,7 @@ class Sampling:
     last: int
 
 
-Settings = Annotated[AclsumPairs | FolderPairs, Field(discriminator="format")]
+Settings = Annotated[AclsumPairs | FolderPairs | LinePairs, Field(discriminator="format")]
 
 
 def features(settings: Pairs) -> "Features":
@@ -105,6 +117,8 @@ def read(folder: Path, settings: Settings, seed: int, counts: Counts) -> Iterato
     """Yield (split, pair) for the queries drawn by (seed, query id)."""
     if isinstance(settings, AclsumPairs):
         return _read_aclsum(folder, settings, seed, counts)
+    if isinstance(settings, LinePairs):
+        return _read_lines(folder, settings, seed, counts)
     return _read_folders(folder, settings, seed, counts)
 
 
@@ -134,6 +148,19 @@ def _read_aclsum(folder: Path, settings: AclsumPairs, seed: int, counts: Counts)
         for key, query in usable.items():
             if key in chosen:
                 yield from ((split, row) for row in _make_pairs(key, query, settings, seed, split))
+
+
+def _read_lines(folder: Path, settings: LinePairs, seed: int, counts: Counts) -> Iterator[tuple[str, Row]]:
+    for split in SPLITS:
+        queries = list(read_queries(folder / settings.files.of(split), settings.fields, split, counts))
+        chosen = sample((query.id for query in queries), settings.queries.of(split), seed, "citation_linking")
+        counts.dropped["citations not sampled"] += len(queries) - len(chosen)
+        for query in queries:
+            counts.add_leakage_check("cited_title_in_context", has_title(query.context, query.cited))
+            if query.id in chosen:
+                columns = {"paper": query.paper, "query": query.id, "context": query.context}
+                rows = _pair_rows(columns, query.candidates, query.cited, settings.negatives, seed, split)
+                yield from ((split, row) for row in rows)
 
 
 def _read_folders(folder: Path, settings: FolderPairs, seed: int, counts: Counts) -> Iterator[tuple[str, Row]]:
@@ -201,20 +228,35 @@ def _candidates(paper: Paper, cited: Entry) -> list[Entry]:
 def _make_pairs(
     key: str, query: tuple[Paper, Paragraph, Span], settings: Pairs, seed: int, split: str
 ) -> Iterator[Row]:
-    """Yield the rows of a query: in training the sampled candidates, else all."""
+    """Yield the rows of a query; see `_pair_rows`."""
     paper, paragraph, span = query
     cited = paper.bibliography[str(span.target)]
-    candidates = _candidates(paper, cited)
+    columns = {"paper": paper.id, "query": key, "context": mask_context(paragraph, span, settings)}
+    return _pair_rows(columns, _candidates(paper, cited), cited, settings.negatives, seed, split)
+
+
+def _pair_rows(
+    columns: Row, candidates: list[Entry], cited: Entry, negatives: int, seed: int, split: str
+) -> Iterator[Row]:
+    """Yield the rows of a query: in training the sampled candidates, else all.
+
+    Args:
+        columns: Values of paper, query and context.
+        candidates: Entries sorted by id, the cited one included.
+        cited: The cited entry.
+        negatives: Other entries to sample.
+        seed: Of the draw.
+        split: Of the query.
+    """
+    key = columns["query"]
     others = [f"{key}/{entry.id}" for entry in candidates if entry is not cited]
-    drawn = set(sorted(others, key=lambda id_: draw(seed, "negative", id_))[: settings.negatives])
-    context = mask_context(paragraph, span, settings)
+    drawn = set(sorted(others, key=lambda id_: draw(seed, "negative", id_))[:negatives])
     for entry in candidates:
         id_ = f"{key}/{entry.id}"
         sampled = entry is cited or id_ in drawn
         if sampled or split != "train":
             label = "cited" if entry is cited else "other"
-            row = {"id": id_, "paper": paper.id, "query": key, "context": context, "candidate": entry.title}
-            yield {**row, "label": label, "sampled": sampled}
+            yield {"id": id_, **columns, "candidate": entry.title, "label": label, "sampled": sampled}
 
 
 EXAMPLE = {

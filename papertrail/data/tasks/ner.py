@@ -4,12 +4,12 @@ Format s2orc: sentences of the body text of the 250 ACL papers (MIT licence), la
 not by people: 11,354 citations, 1,886 figures and tables in about 50,000 sentences. Scores measure how well a model
 learns the parser's decisions and compare with no published score.
 
-Format conll: a file per split with a tag in the last column, in any scheme of papertrail.data.formats.conll; rows have
-IOB2 tags. A sentence outside a document (many files have no -DOCSTART-) is a paper of one sentence. BC5CDR (Li et al.,
-2016; chemicals and diseases by human annotators, under its own terms) in the copy of allenai/scibert has one type,
-`Entity`, and 500 documents per file: 3,942 / 3,949 / 4,139 sentences with 9,270 / 9,455 / 9,662 mentions, read as
-iob1, as for its published F1 (Beltagy et al., 2019: 0.867 by BERT-base-cased, 0.900 by SciBERT). Scores on typed copies
-do not compare.
+Format conll: a file per split with the token in the first column and its tag in the last, or in those that `columns`
+names; in any scheme of papertrail.data.formats.conll; rows have IOB2 tags. A sentence outside a document (many files
+have no -DOCSTART-) is a paper of one sentence. BC5CDR (Li et al., 2016; chemicals and diseases by human annotators,
+under its own terms) in the copy of allenai/scibert has one type, `Entity`, and 500 documents per file: 3,942 / 3,949 /
+4,139 sentences with 9,270 / 9,455 / 9,662 mentions, read as iob1, as for its published F1 (Beltagy et al., 2019: 0.867
+by BERT-base-cased, 0.900 by SciBERT). Scores on typed copies do not compare.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,8 @@ from papertrail.core.params import Files, Fraction, Positive, Sizes, choose, str
 from papertrail.core.randomness import sample
 from papertrail.core.records import SPLITS, Counts, Row
 from papertrail.data.formats.aclsum import read_split_papers
-from papertrail.data.formats.conll import Tagging, read_sentences
+from papertrail.data.formats.conll import OUTER, Tagging, read_sentences
+from papertrail.data.formats.conll import Columns as TokenAndTag
 from papertrail.data.formats.s2orc import Paragraph
 from papertrail.data.task import Command, LabelOrigin, Task
 from papertrail.data.text import WORD, sentence_bounds
@@ -65,12 +66,16 @@ class Papers(Tagged):
 @strict
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns(Tagged):
-    """A file per split; `tagging` is the scheme of its tags, `labels_by` who assigned them."""
+    """A file per split; `tagging` is the scheme of its tags, `labels_by` who assigned them.
+
+    Without `columns` the token is in the first column and its tag in the last.
+    """
 
     format: Literal["conll"]
     files: Files
     tagging: Tagging
     labels_by: LabelOrigin
+    columns: TokenAndTag | None = None
 
 
 Settings = Annotated[Papers | Columns, Field(discriminator="format")]
@@ -159,7 +164,8 @@ def tag_sentences(paragraph: Paragraph, types: list[str]) -> Iterator[Row]:
 
 def _read_columns(folder: Path, settings: Columns, counts: Counts) -> Iterator[tuple[str, Row]]:
     for split in SPLITS:
-        sentences = read_sentences(folder / settings.files.of(split), settings.tagging, settings.types, counts)
+        file, columns = folder / settings.files.of(split), settings.columns or OUTER
+        sentences = read_sentences(file, settings.tagging, settings.types, counts, columns)
         for number, (document, tokens, tags) in enumerate(sentences):
             counts.read["sentences"] += 1
             starts = [sum(len(token) + 1 for token in tokens[:position]) for position in range(len(tokens))]

@@ -110,11 +110,12 @@ def resolve(folder: Path, settings: AclsumSettings | ArxivSettings) -> AclsumSet
     """
     if isinstance(settings, AclsumSettings) or not isinstance(settings.categories, int):
         return settings
-    with open_snapshot(folder, settings.min_title_words, settings.min_abstract_words, Counts()) as snapshot:
+    counts = Counts()
+    with open_snapshot(folder, settings.min_title_words, settings.min_abstract_words, counts) as snapshot:
         names = snapshot.most_frequent(settings.categories)
     if len(names) < settings.categories:
         wanted = f"expected {settings.categories} categories or more, got {len(names)}"
-        raise DataError(f"{folder}: {wanted}; lower datasets.*.categories in params.yaml")
+        raise DataError(f"{folder}: {wanted}; lower datasets.*.categories in params.yaml ({counts.summarise()})")
     return replace(settings, categories=names)
 
 

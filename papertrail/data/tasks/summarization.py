@@ -5,9 +5,11 @@ conclusion, split into sentences by annotators, or the body text that the parser
 budget. The target is the abstract by the authors, or one of three summaries by human annotators: challenge, approach,
 outcome. Scores compare with those on arXiv or PubMed only in kind.
 
-Format articles: any collection of articles with their abstracts. The published one is the arXiv part of Cohan et al.,
-2018, "A Discourse-Aware Attention Model for Abstractive Summarization of Long Documents". An article that contains its
-own abstract word for word is dropped, as the target could be copied.
+Format articles: any collection of articles with their abstracts; a list of sentences is one text. With `references` the
+field of the abstract is a list of references, and a summary is scored against the best or the mean of them, as for
+SciTLDR (Cachola et al., 2020: the best). Models are trained on the first. The published one is the arXiv part of Cohan
+et al., 2018, "A Discourse-Aware Attention Model for Abstractive Summarization of Long Documents". An article that
+contains its own abstract word for word is dropped, as the target could be copied.
 """
 
 from collections.abc import Iterable, Iterator
@@ -22,13 +24,16 @@ from papertrail.core.params import Fraction, Positive, RelativePath, Sizes, stri
 from papertrail.core.randomness import draw, sample
 from papertrail.core.records import SPLITS, Counts, Row
 from papertrail.data.formats.aclsum import Sentence, read_sentences, read_split_papers, read_summaries
-from papertrail.data.formats.articles import StreamSample, read_articles
+from papertrail.data.formats.articles import StreamSample, read_fields
 from papertrail.data.formats.s2orc import Paper
 from papertrail.data.task import Command, Task
-from papertrail.data.text import split_sentences
+from papertrail.data.text import count_words, split_sentences
 
 if TYPE_CHECKING:
     from datasets import Features
+
+
+ReferenceScores = Literal["best", "mean"]
 
 
 @strict
@@ -62,7 +67,9 @@ class ArticleSettings:
         files: Files of each split; those under `all` are split by draw.
         shares: Of the draw; null without `all`.
         id, title: Names of columns, null if there are none.
-        article, abstract: Names of columns.
+        article, abstract: Names of columns; each has a text, or a list of sentences.
+        references: The abstract has several references. best: a summary gets the scores with the reference that has the
+            highest ROUGE-1; mean: the means. Without it, it has one.
         min_words, min_abstract_words: Shorter articles and abstracts are dropped.
         examples: Articles kept.
     """
@@ -79,18 +86,24 @@ class ArticleSettings:
     min_words: Positive
     min_abstract_words: Positive
     examples: Sizes
+    references: ReferenceScores | None = None
 
 
 Settings = Annotated[AclsumSettings | ArticleSettings, Field(discriminator="format")]
 
 
 def features(settings: AclsumSettings | ArticleSettings) -> "Features":
-    """Return the columns of a paper: the sentences of its text and of its summary."""
+    """Return the columns of a paper: the sentences of its text and of its summary.
+
+    With several references: those of each, the first of which is the target, and how they are scored.
+    """
     from datasets import Features, List, Value
 
-    return Features(
-        id=Value("string"), title=Value("string"), source=List(Value("string")), target=List(Value("string"))
-    )
+    sentences = List(Value("string"))
+    several = {}
+    if isinstance(settings, ArticleSettings) and settings.references is not None:
+        several = {"references": List(sentences), "scored_by": Value("string")}
+    return Features(id=Value("string"), title=Value("string"), source=sentences, target=sentences, **several)
 
 
 def read(
@@ -140,19 +153,30 @@ def _read_articles(folder: Path, settings: ArticleSettings, seed: int, counts: C
     columns = [settings.article, settings.abstract, *([settings.title] if settings.title else [])]
     samples = {split: StreamSample[Row](settings.examples.of(split), seed, "summarization") for split in SPLITS}
     for part, files in settings.files.items():
-        for id_, article in read_articles(folder, files, settings.id, columns, counts):
-            text, abstract = article[settings.article], article[settings.abstract]
-            if fault := _find_fault(text, abstract, settings):
-                counts.dropped[fault] += 1
+        for id_, fields in read_fields(folder, files, settings.id, columns, counts):
+            text, references = " ".join(fields[settings.article]), fields[settings.abstract]
+            references = [" ".join(references)] if settings.references is None else references or [""]
+            faults = [_find_fault(text, reference, settings) for reference in references]
+            if all(faults):
+                counts.dropped[faults[0]] += 1
                 continue
+            if any(faults):
+                counts.dropped["references that cannot be used"] += sum(map(bool, faults))
+            usable = [reference for reference, fault in zip(references, faults, strict=True) if not fault]
             split = _split_of(id_, settings.shares, seed) if settings.shares and part == "all" else part
-            title = " ".join(article[settings.title].split()) if settings.title else ""
-            samples[split].add(id_, {"id": id_, "title": title, "source": text, "target": abstract})
+            title = " ".join(" ".join(fields[settings.title]).split()) if settings.title else ""
+            samples[split].add(id_, {"id": id_, "title": title, "source": text, "target": usable})
     for split, articles in samples.items():
         rows = articles.chosen()
         counts.dropped["articles not sampled"] += articles.seen - len(rows)
-        for _, row in rows:
-            yield split, {**row, **{side: split_sentences(row[side]) for side in ("source", "target")}}
+        yield from ((split, _split_texts(row, settings.references)) for _, row in rows)
+
+
+def _split_texts(row: Row, scored_by: ReferenceScores | None) -> Row:
+    """Return a row with texts as sentences, and with all its references if there may be several."""
+    references = [split_sentences(text) for text in row["target"]]
+    several = {} if scored_by is None else {"references": references, "scored_by": scored_by}
+    return {**row, "source": split_sentences(row["source"]), "target": references[0], **several}
 
 
 def _split_of(id_: str, shares: Shares, seed: int) -> str:
@@ -163,7 +187,7 @@ def _split_of(id_: str, shares: Shares, seed: int) -> str:
 
 def _find_fault(text: str, abstract: str, settings: ArticleSettings) -> str:
     """Return why an article cannot be used, "" if it can."""
-    words, abstract_words = len(text.split()), len(abstract.split())
+    words, abstract_words = count_words(text), count_words(abstract)
     if not words or not abstract_words:
         return "articles without an abstract" if words else "articles without text"
     squeezed, squeezed_abstract = _squeeze(text), _squeeze(abstract)

@@ -61,7 +61,7 @@ def test_the_first_article_of_an_id_is_used(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"article": ["A.", "B."]}, "article: expected a text, got list"),
+        ({"article": {"a": "A."}}, "article: expected a text, got dict"),
         ({"abstract": 3}, "abstract: expected a text, got int"),
         ({"id": ""}, r"id is empty; every article needs an id \(null: the row is its id\)"),
     ],

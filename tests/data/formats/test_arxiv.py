@@ -3,11 +3,13 @@
 import gzip
 import json
 import re
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -95,7 +97,10 @@ def loop(lines: list[str]) -> tuple[dict[str, tuple[str, str]], Counter[str]]:
             continue
         id_ = repair_id(str(row.get("id") or row.get("arxiv_id")))
         abstract, title = (str(row.get(name) or "") for name in ("abstract", "title"))
-        categories = re.split("[ ,]+", str(row.get("categories") or "").strip())
+        categories = row.get("categories")
+        if isinstance(categories, list):
+            categories = " ".join(categories)
+        first = re.split("[ ,]+", str(categories or "").strip())[0]
         if id_ is None:
             reason = "records without an arXiv id"
         elif id_ in seen:
@@ -106,13 +111,13 @@ def loop(lines: list[str]) -> tuple[dict[str, tuple[str, str]], Counter[str]]:
             reason = "records with a title under 1 words"
         elif len(abstract.split()) < 10:
             reason = "records with an abstract under 10 words"
-        elif not isinstance(row.get("categories"), str | None):
+        elif not isinstance(categories, str | None):
             reason = "records whose categories are no text"
-        elif not categories[0]:
+        elif not first:
             reason = "records without a category"
         else:
             reason = ""
-            kept[id_] = (categories[0], " ".join(title.split()))
+            kept[id_] = (first, " ".join(title.split()))
         seen |= {id_} if id_ else set()
         dropped[reason] += bool(reason)
     return kept, +dropped
@@ -184,10 +189,51 @@ def test_a_sample_may_be_larger_than_the_data(tmp_path: Path) -> None:
         assert snapshot.sample_each(["cs.CL"], 2 * 10**6, 42, "x") == {"cs.CL": ["0704.0001"]}
 
 
-def test_categories_that_are_a_list_in_parquet(tmp_path: Path) -> None:
-    pq.write_table(pa.Table.from_pylist([record("0704.0001", ["cs.CL"])]), tmp_path / "a.parquet")
+LISTS: list[Any] = [["cs.CL"], ["math.CO cs.AI"], ["math.AG", "cs.IT"], [None, "cs.LG"], [], [None]]
+FIRST = [("cs.CL",), ("math.CO", "cs.AI"), ("math.AG", "cs.IT"), ("cs.LG",)]  # of those that have a category
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.jsonl", "a.csv", "a.tsv.gz"])
+def test_categories_that_are_a_list(tmp_path: Path, name: str) -> None:
+    lines = [record(f"0704.000{number}", categories) for number, categories in enumerate(LISTS, start=1)]
+    if name == "a.jsonl":
+        write_snapshot(tmp_path, lines, name)
+    elif name == "a.parquet":
+        pq.write_table(pa.Table.from_pylist(lines), tmp_path / name)
+    else:  # pandas writes a list as Python does: ['math.AG', 'cs.IT']
+        pandas.DataFrame(lines).to_csv(tmp_path / name, index=False, sep="\t" if "tsv" in name else ",")
     records, counts = read_snapshot(tmp_path)
-    assert (records, counts.dropped["records whose categories are no text"]) == ([], 1)
+    assert [r.categories for r in records] == FIRST
+    assert +counts.dropped == {"records without a category": 2}
+
+
+def test_the_field_case_of_listed_categories(repo: Path, tmp_path: Path) -> None:
+    file = real_records(repo, "field/a01_list/list.jsonl")
+    shutil.copy(file, tmp_path)
+    with open_snapshot(tmp_path, 1, 5, Counts()) as snapshot:
+        assert (snapshot.size, snapshot.most_frequent(2)) == (120, ["cs.CL", "math.CO"])
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.tsv"])
+def test_tables_of_real_records(repo: Path, tmp_path: Path, name: str) -> None:
+    file = real_records(repo, "arxiv/snapshot_first200.jsonl")
+    lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    (tmp_path / "table").mkdir()
+    table = pandas.DataFrame(lines)[["id", "authors", "title", "abstract", "categories"]]
+    table.to_csv(tmp_path / "table" / name, index=False, sep="\t" if "tsv" in name else ",")
+    expected, counts = read_snapshot(write_snapshot(tmp_path / "lines", lines))
+    records, of_table = read_snapshot(tmp_path / "table")
+    assert records == expected
+    assert (of_table.read, of_table.dropped) == (counts.read, counts.dropped)
+
+
+@pytest.mark.parametrize(
+    ("header", "missing"), [("id,title,abstract", "categories"), ("key,title,abstract,categories", "id")]
+)
+def test_a_table_without_a_column(tmp_path: Path, header: str, missing: str) -> None:
+    write_snapshot(tmp_path, [header], "a.csv")
+    with pytest.raises(DataError, match=rf"a\.csv:1: no column '{missing}' \(columns: {header.replace(',', ', ')}\)"):
+        read_snapshot(tmp_path)
 
 
 @pytest.mark.parametrize(("words", "kept"), [(999, 1), (1000, 1), (1001, None)])
@@ -253,7 +299,7 @@ def write_bytes(name: str, content: bytes) -> Callable[[Path], object]:
     ("write", "message"),
     [
         (lambda folder: None, "no file; fetch the source"),
-        (write_bytes("table.csv", b"id,title\n"), "table.csv: expected one of .json, .jsonl"),
+        (write_bytes("table.xml", b"id,title\n"), "table.xml: expected one of .json, .jsonl"),
         (write_bytes("a.jsonl.gz", b"no gzip"), "duckdb cannot read the snapshot"),
         (
             write_bytes("a.jsonl.gz", gzip.compress(json.dumps(record("0704.0001")).encode() * 999, mtime=0)[:-40]),

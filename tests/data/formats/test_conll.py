@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from seqeval.metrics.sequence_labeling import get_entities
 
-from papertrail.core.errors import DataError
+from papertrail.core.errors import DataError, ParamsError
+from papertrail.core.params import validate
 from papertrail.core.records import Counts
-from papertrail.data.formats.conll import Tagging, read_sentences
+from papertrail.data.formats.conll import Columns, Tagging, read_sentences
 
 Sentence = tuple[int | str | None, list[str], list[str]]
 Mentions = list[tuple[int, str]]  # number of tokens and type; "" is plain text
@@ -194,3 +195,80 @@ def test_file_in_another_encoding(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes("Größe O\n".encode("latin-1"))
     with pytest.raises(DataError, match=r"a\.txt:1: not UTF-8"):
         list(read_sentences(tmp_path / "a.txt", "iob2", TYPES, Counts()))
+
+
+def read_columns(folder: Path, text: str, token: int, tag: int, counts: Counts | None = None) -> list[Sentence]:
+    (folder / "a.txt").write_text(text, encoding="utf-8")
+    columns = Columns(token=token, tag=tag)
+    return list(read_sentences(folder / "a.txt", "iob2", TYPES, Counts() if counts is None else counts, columns))
+
+
+@pytest.mark.parametrize(("token", "tag"), [(2, 3), (-3, -2), (2, -2)])
+def test_token_and_tag_in_other_columns(tmp_path: Path, token: int, tag: int) -> None:
+    text = "#\thttp://example.org [2010]\n1\tOld\tB-A\tO\n2\t# 5\tI-A\tB-X\n\n# again\n1\tTea\tO\tO\n"
+    counts = Counts()
+    assert read_columns(tmp_path, text, token, tag, counts) == [
+        (None, ["Old", "# 5"], ["B-A", "I-A"]),
+        (None, ["Tea"], ["O"]),
+    ]
+    assert counts.read["comments"] == 2
+
+
+def test_a_hash_is_a_token_in_the_first_column(tmp_path: Path) -> None:
+    assert read(tmp_path, "# O\na O\n") == [(None, ["#", "a"], ["O", "O"])]
+
+
+def test_a_line_without_the_column(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"a\.txt:2: expected a token and its tag in columns 2 and 4, got '2 b O'"):
+        read_columns(tmp_path, "1 a X O\n2 b O\n", 2, 4)
+
+
+def test_there_is_no_column_zero() -> None:
+    with pytest.raises(ParamsError, match=r"x: token: columns count from 1, or from -1 for the last \(got 0\)"):
+        validate(Columns, {"token": 0, "tag": 2}, "x")
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        ["1 2 3", "1 2"],
+        ["0 1 2", "0", "0 1"],
+        ["1", "2", "3 4"],  # through the file
+        ["1-1 1-2", "2-1 2-2 2-3"],  # sentence and token
+    ],
+)
+@pytest.mark.parametrize("separator", [" ", "\t"])
+def test_running_numbers_are_no_tokens(tmp_path: Path, numbers: list[str], separator: str) -> None:
+    rows = [[f"{number}{separator}word{separator}O\n" for number in line.split()] for line in numbers]
+    with pytest.raises(DataError, match=r"a\.txt: the tokens of column 1 are running numbers .* set `columns`"):
+        read(tmp_path, "\n".join("".join(row) for row in rows))
+    assert len(read_columns(tmp_path, "\n".join("".join(row) for row in rows), 2, 3)) == len(numbers)
+
+
+@pytest.mark.parametrize("tokens", ["1 2 x", "7 9", "3", "1", "2010 2012 2015"])
+def test_numbers_may_be_tokens(tmp_path: Path, tokens: str) -> None:
+    text = "".join(f"{token} O\n" for token in tokens.split())
+    assert read(tmp_path, text) == [(None, tokens.split(), ["O"] * len(tokens.split()))]
+
+
+def test_the_field_case_of_an_index_column(repo: Path) -> None:
+    folder = repo / "../shared/data/field/n02"
+    if not folder.is_dir():
+        pytest.skip(f"{folder}: the files are missing")
+    for name in ("index_first.conll", "index_train.conll", "index_dev.conll", "index_test.conll"):
+        with pytest.raises(DataError, match=f"{name}: the tokens of column 1 are running numbers"):
+            list(read_sentences(folder / name, "iob2", ["PER", "METHOD"], Counts()))
+    columns = Columns(token=2, tag=3)
+    counts = Counts()
+    found = list(read_sentences(folder / "germeval.tsv", "iob2", ["PER", "LOC"], counts, columns))
+    assert found == [
+        (None, ["Ann", "Alder", "lebt", "in", "Ulm"], ["B-PER", "I-PER", "O", "O", "B-LOC"]),
+        (None, ["Ben", "Birch"], ["B-PER", "I-PER"]),
+    ]
+    assert (counts.read["comments"], counts.dropped["empty tokens"]) == (2, 1)
+    train = list(read_sentences(folder / "index_train.conll", "iob2", ["METHOD"], Counts(), Columns(token=2, tag=-1)))
+    assert (train[0][1][:2], train[0][2][:2]) == (["frolor", "nuga"], ["O", "O"])
+
+
+def test_tokens_are_in_one_unicode_form(tmp_path: Path) -> None:
+    assert read(tmp_path, "caf\u0065\u0301 O\n") == [(None, ["café"], ["O"])]

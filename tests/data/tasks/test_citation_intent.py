@@ -145,5 +145,54 @@ def test_scicite(repo: Path) -> None:
     assert [sum(place == split for place, _ in rows) for split in SPLITS] == [7320, 916, 1861]
     assert +counts.dropped == {}
     texts = {split: {row["text"] for place, row in rows if place == split} for split in SPLITS}
-    assert len(texts["train"] & texts["validation"]) == 2
+    assert len(texts["train"] & texts["validation"]) == 7  # two with equal bytes, five in another Unicode form
     assert not texts["test"] & (texts["train"] | texts["validation"])
+
+
+def test_parallel_lists_are_rows(tmp_path: Path) -> None:
+    train = [
+        {"sentences": ["a", "b"], "labels": ["background", "method"], "abstract_id": "p1", "confs": [1, 0.7]},
+        {"sentences": ["c", " "], "labels": ["method", "method"], "abstract_id": None},
+    ]
+    settings = write_lines(tmp_path, train=train, validation=train[1:], test=train[1:])
+    settings = replace(settings, fields=Fields(text="sentences", label="labels", paper="abstract_id"))
+    counts = Counts()
+    rows = list(TASK.read(tmp_path, settings, 42, counts))
+    assert rows[:3] == [
+        ("train", {"id": "train/0/0", "paper": "p1", "text": "a", "label": "background"}),
+        ("train", {"id": "train/0/1", "paper": "p1", "text": "b", "label": "method"}),
+        ("train", {"id": "train/1/0", "paper": "train/1", "text": "c", "label": "method"}),
+    ]
+    assert (counts.read["texts"], counts.dropped["empty texts"]) == (8, 3)
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ({"text": ["a", "b"], "label": ["method"]}, "text has 2 texts, label 1 labels"),
+        ({"text": ["a", "b"], "label": ["method", "x"]}, "label 'x' is not in labels"),
+        ({"text": ["a", 3], "label": ["method", "method"]}, "text: expected a text, got 3"),
+    ],
+)
+def test_broken_lists(tmp_path: Path, row: dict[str, Any], expected: str) -> None:
+    with pytest.raises(DataError, match=rf"test\.jsonl:1: {expected}"):
+        list(TASK.read(tmp_path, write_lines(tmp_path, test=[row]), 42, Counts()))
+
+
+def test_a_paper_id_of_another_type(tmp_path: Path) -> None:
+    settings = write_lines(tmp_path, test=[{"text": "a", "label": "method", "paper": ["x"]}])
+    settings = replace(settings, fields=replace(settings.fields, paper="paper"))
+    with pytest.raises(DataError, match=r"no field 'paper'"):
+        list(TASK.read(tmp_path, settings, 42, Counts()))
+    row = {"text": "a", "label": "method", "paper": ["x"]}
+    write_lines(tmp_path, train=[row], validation=[row], test=[row])
+    with pytest.raises(DataError, match=r"train\.jsonl:1: paper: expected a text or a number, got \['x'\]"):
+        list(TASK.read(tmp_path, settings, 42, Counts()))
+
+
+@pytest.mark.parametrize("escaped", [True, False])
+def test_texts_are_in_one_unicode_form(tmp_path: Path, escaped: bool) -> None:
+    row = {"text": "un caf\u0065\u0301 ici", "label": "method"}
+    settings = write_lines(tmp_path)
+    (tmp_path / "train.jsonl").write_text(json.dumps(row, ensure_ascii=escaped), encoding="utf-8")
+    assert next(iter(TASK.read(tmp_path, settings, 42, Counts())))[1]["text"] == "un café ici"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from papertrail.core.errors import DataError, ParamsError
-from papertrail.core.params import Sizes, validate
+from papertrail.core.params import Files, Sizes, validate
 from papertrail.core.records import SPLITS, Counts, Row
 from papertrail.data.tasks.paper_interest import TASK, Columns, Table, Works, features
 from tests.fixtures.aclsum import Work, paper, paragraph, write_papers
@@ -136,13 +136,13 @@ def test_dropped_papers_of_a_table_are_counted(tmp_path: Path) -> None:
     lines = ["2015-01-01,0,a,A, ", ",1,b,B,b", "2015-01-02,1,c,,c", "2015-01-02,1,c,C,c again", ",,,,"]
     counts = Counts()
     rows = read_table(tmp_path, *lines[:4], counts=counts)
+    assert [(row["id"], row["abstract"]) for _, row in rows] == [("a", ""), ("c", "c")]  # a title is enough
+    assert (counts.read["papers"], counts.read["papers without an abstract"]) == (4, 1)
+    assert +counts.dropped == {"papers without a date": 1, "papers with a duplicate id": 1}
+    counts = Counts()
+    rows = read_table(tmp_path, *lines[:4], settings=replace(TABLE, required=["abstract"]), counts=counts)
     assert [row["id"] for _, row in rows] == ["c"]
-    assert counts.read["papers"] == 4
-    assert +counts.dropped == {
-        "papers without an abstract": 1,
-        "papers without a date": 1,
-        "papers with a duplicate id": 1,
-    }
+    assert counts.dropped["papers without an abstract"] == 1
 
 
 @pytest.mark.parametrize(
@@ -199,3 +199,80 @@ def dirty(repo: Path, name: str, **columns: str) -> list[tuple[str, Row]]:
 def test_real_tables_with_defects_are_errors(repo: Path, name: str, columns: dict[str, str], expected: str) -> None:
     with pytest.raises(DataError, match=re.escape(expected)):
         dirty(repo, name, **columns)
+
+
+RANDOM = replace(TABLE, split="random", columns=replace(TABLE.columns, date=None), date_format=None)
+
+
+def test_a_random_split_has_the_shares_of_each_label(tmp_path: Path) -> None:
+    lines = [f",{number % 10 == 0:d},{number},Title {number},Text {number}" for number in range(200)]
+    rows = read_table(tmp_path, *lines, settings=RANDOM)
+    sizes = {
+        label: [sum(place == split and row["label"] == label for place, row in rows) for split in SPLITS]
+        for label in ("interesting", "other")
+    }
+    assert sizes == {"interesting": [10, 5, 5], "other": [90, 45, 45]}
+    split_of = {row["id"]: place for place, row in rows}
+    shuffled = read_table(tmp_path, *reversed(lines), settings=RANDOM)
+    assert {row["id"]: place for place, row in shuffled} == split_of  # by seed and id alone
+    assert {row["id"]: place for place, row in TASK.read(tmp_path, RANDOM, 43, Counts())} != split_of
+    assert features(RANDOM).keys() == rows[0][1].keys()
+
+
+def test_a_file_per_split(tmp_path: Path) -> None:
+    for number, split in enumerate(SPLITS):
+        (tmp_path / f"{split}.tsv").write_text(f"key\tname\twanted\n{number}.0\tOn stones\t1.0\n", encoding="utf-8")
+    settings = Table(
+        task="paper_interest",
+        source="interest",
+        format="csv",
+        files=Files(train="train.tsv", validation="validation.tsv", test="test.tsv"),
+        delimiter="\t",
+        columns=Columns(id="key", title="name", abstract=None, label="wanted"),
+        labels={"1": 1, "0": 0},
+        labels_by="human",
+        examples=ALL,
+    )
+    found = [
+        (split, row["id"], row["title"], row["label"]) for split, row in TASK.read(tmp_path, settings, 42, Counts())
+    ]
+    assert found == [(split, str(n), "On stones", "interesting") for n, split in enumerate(SPLITS)]
+
+
+BLOCK = {
+    "task": "paper_interest",
+    "source": "interest",
+    "format": "csv",
+    "file": "papers.csv",
+    "delimiter": ",",
+    "columns": {"id": "key", "title": "name", "abstract": "summary", "label": "wanted"},
+    "labels_by": "human",
+    "split": "random",
+    "train_share": 0.6,
+    "validation_share": 0.2,
+    "examples": {"train": None, "validation": None, "test": None},
+}
+THREE = {"train": "a.csv", "validation": "b.csv", "test": "c.csv"}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"files": THREE}, "expected either file, with shares, or files, with a file per split"),
+        ({"file": None}, "expected either file, with shares, or files"),
+        ({"file": None, "files": THREE}, "files are split already; remove split, train_share and validation_share"),
+        ({"train_share": None}, "file needs train_share and validation_share; the rest is the test split"),
+        ({"split": "date"}, "a split by date needs columns.date; set it, or split: random"),
+        ({"split": None}, "a split by date needs columns.date; set it, or split: random"),
+        ({"delimiter": None}, "csv needs a delimiter, such as ','; ris has none"),
+        ({"format": "ris"}, "csv needs a delimiter, such as ','; ris has none"),
+        ({"labels": {"1": 1, "1.0": 1, "0": 0}}, "labels has two spellings of one label, such as 1 and 1.0; keep one"),
+        ({"labels": {"yes": 2}}, "labels.yes: input should be 0 or 1 (got 2)"),
+        ({"split": "randm"}, "split: input should be 'date' or 'random' (got \"randm\")"),
+    ],
+)
+def test_values_that_contradict_each_other(change: dict[str, object], expected: str) -> None:
+    validate(TASK.settings, BLOCK, "x")
+    with pytest.raises(ParamsError) as caught:
+        validate(TASK.settings, {**BLOCK, **change}, "x")
+    assert str(caught.value).startswith(f"x: {expected}")

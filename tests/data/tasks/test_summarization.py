@@ -234,6 +234,56 @@ def test_files_of_splits_and_sizes(tmp_path: Path) -> None:
     assert [id_ for id_ in read(tmp_path, whole) if id_ in rows] == list(rows)  # in the order of the files
 
 
+def test_lists_of_sentences_are_one_text(tmp_path: Path) -> None:
+    sentences = ["Pebbles of the valley are wet.", "A sieve sorts them well."]
+    listed = article("1") | {"text": [sentences[:1], sentences[1:]], "sum": ["It is", "short. It ends."]}
+    whole = article("1") | {"text": " ".join(sentences), "sum": "It is short. It ends."}
+    settings = replace(ARTICLES, files={"train": ["a.jsonl"]}, shares=None)
+    rows = [
+        list(TASK.read(write_lines(tmp_path / "a.jsonl", [line]), settings, 42, Counts())) for line in (listed, whole)
+    ]
+    assert rows[0] == rows[1]
+    assert (rows[0][0][1]["source"], rows[0][0][1]["target"]) == (sentences, ["It is short.", "It ends."])
+
+
+def test_several_references(tmp_path: Path) -> None:
+    text = "Pebbles of the valley are wet. A sieve sorts them well."
+    lines = [
+        article("1", text) | {"sum": ["It is short. It ends.", "On", ["A sieve", "sorts."]]},  # the second is too short
+        article("2", text) | {"sum": "Only one."},
+        article("3", text) | {"sum": ["a", ""]},
+        article("4", text) | {"sum": []},
+    ]
+    settings = replace(ARTICLES, files={"test": ["a.jsonl"]}, shares=None, references="best")
+    counts = Counts()
+    rows = [row for _, row in TASK.read(write_lines(tmp_path / "a.jsonl", lines), settings, 42, counts)]
+    assert [row["references"] for row in rows] == [[["It is short.", "It ends."], ["A sieve sorts."]], [["Only one."]]]
+    assert [row["target"] for row in rows] == [row["references"][0] for row in rows]
+    assert {row["scored_by"] for row in rows} == {"best"}
+    assert TASK.features(settings).keys() == rows[0].keys()
+    assert +counts.dropped == {
+        "references that cannot be used": 1,
+        "abstracts under 2 words": 1,
+        "articles without an abstract": 1,
+    }
+
+
+def test_articles_in_a_table(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text('id,text,sum\n1,"Pebbles of the valley are wet. A sieve, sorts.",It is short.\n')
+    settings = replace(ARTICLES, files={"test": ["a.csv"]}, shares=None)
+    ((_, row),) = TASK.read(tmp_path, settings, 42, Counts())
+    assert row["source"] == ["Pebbles of the valley are wet.", "A sieve, sorts."]
+
+
+def test_words_are_counted_in_any_script(tmp_path: Path) -> None:
+    lines = [article("1", "我们提出一种新的方法。它很好。", "新方法。"), article("2", "方法。", "新方法。")]
+    settings = replace(ARTICLES, files={"test": ["a.jsonl"]}, shares=None)
+    counts = Counts()
+    rows = list(TASK.read(write_lines(tmp_path / "a.jsonl", lines), settings, 42, counts))
+    assert [row["id"] for _, row in rows] == ["1"]
+    assert counts.dropped["articles under 8 words"] == 1
+
+
 @pytest.mark.parametrize(("files", "shares"), [({"all": ["a.jsonl"]}, None), ({"train": ["a.jsonl"]}, ARTICLES.shares)])
 def test_files_for_all_splits_and_shares_belong_together(tmp_path: Path, files: Any, shares: Any) -> None:
     with pytest.raises(ParamsError, match=r"files\.all and shares belong together"):
