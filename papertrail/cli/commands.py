@@ -17,9 +17,9 @@ from typing import Any
 
 from papertrail.core.errors import DataError, MachineError, PapertrailError
 from papertrail.core.params import Params, load_params
+from papertrail.data.formats.s2orc import to_nfc
 from papertrail.inference.bibliography import parse_bibliography, read_records
 from papertrail.inference.documents import CITATION_FORMS, Document, decode, parse_document, read_text
-from papertrail.data.formats.s2orc import to_nfc
 from papertrail.inference.task_commands import TaskCommand
 
 Subjects = list[dict[str, Any]]  # what each answer is about; printed beside it

@@ -2,7 +2,6 @@
 
 import logging
 import unicodedata
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from papertrail.core.errors import DataError
@@ -47,7 +46,9 @@ def read_records(content: str, place: str) -> list[BibliographyEntry] | None:
     records = parse_bibliography(content, place)
     titled = [record for record in records if record["title"]]
     if len(titled) < len(records):
-        log.warning("%s: %d of %d records have no title and are left out", place, len(records) - len(titled), len(records))
+        log.warning(
+            "%s: %d of %d records have no title and are left out", place, len(records) - len(titled), len(records)
+        )
     if not titled:
         raise DataError(f"{place}: none of its {len(records)} records has a title")
     return titled
@@ -69,9 +70,9 @@ def find_bibliography(reader: "LatexReader", stem: str, folder: "Folder") -> lis
             contents.append((name, text))
         elif file := folder.find([name], (".bib", "")):
             contents += [(folder.name_of(file), text)] if (text := folder.read(file)) is not None else []
-    if not contents and folder.root is not None and (file := folder.root / f"{stem}.bbl").is_file():
-        if file.resolve().is_relative_to(folder.root):
-            contents.append((file.name, read_text(file)))
+    compiled = None if folder.root is None else (folder.root / f"{stem}.bbl").resolve()
+    if not contents and compiled and compiled.is_file() and compiled.is_relative_to(folder.root or ""):
+        contents.append((compiled.name, read_text(compiled)))
     entries: dict[str, BibliographyEntry] = {}
     for place, content in contents:
         try:

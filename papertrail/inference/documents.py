@@ -27,7 +27,16 @@ from papertrail.inference.latex import read_latex
 from papertrail.inference.latex_files import Folder
 from papertrail.inference.texts import decode, read_text
 
-__all__ = ["CITATION_FORMS", "Document", "decode", "find_citations", "parse_document", "parse_json", "read_text"]
+__all__ = [
+    "CITATION_FORMS",
+    "Document",
+    "decode",
+    "find_citations",
+    "parse_document",
+    "parse_json",
+    "read_pasted",
+    "read_text",
+]
 
 Document = dict[str, Any]
 SHOWN = 10  # keys in a message
@@ -98,6 +107,13 @@ def parse_latex(
     fields = ("start", "end", "target", "file", "line")
     citations = [{name: citation[name] for name in fields} for citation in reader.citations]
     return {"text": "".join(reader.pieces), "citations": citations, "bibliography": bibliography}
+
+
+def read_pasted(text: str) -> str:
+    """Return a text that was pasted, in NFC; of LaTeX without its markup, if anything is left then."""
+    text = to_nfc(text)
+    plain = "".join(read_latex(text, "", Folder(None)).pieces) if is_latex(text) else ""
+    return plain if plain.strip() else text
 
 
 def _warn_of_missing_keys(document: Document, place: str) -> None:

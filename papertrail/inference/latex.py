@@ -7,44 +7,22 @@ used; its table of symbols is.
 """
 
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from papertrail.data.formats.latex_syntax import Keys, is_citation
 from papertrail.data.formats.latex_text import SIGNS, read_accent, replace_ligatures, symbol
 from papertrail.inference import latex_commands as known
 from papertrail.inference.latex_files import Folder
 from papertrail.inference.latex_macros import EXPANSION, Macro, read_definition
-from papertrail.data.formats.latex_syntax import Keys, Syntax, is_citation
+from papertrail.inference.latex_source import Source
 
 TOKEN = re.compile(r"\\([a-zA-Z@]+)|\\(.)|(%)[^\n]*+(?:\n[ \t]*+(?!\r?\n))?|([{}])|([^\\%{}]+)|\\", re.DOTALL)
 CLASS = re.compile(r"^[^%\n]*\\document(?:class|style)\b", re.MULTILINE)
+ENVIRONMENT = re.compile(r"[ \t]*+\{([^{}\\%\n]{0,80})\}")
 SEGMENT_SPACE = re.compile(r"(?<!\\)%[^\n]*\n?\s*|\s*\n\s*")
 NESTING = 8  # own commands in own commands
 SPACES = re.compile(r"[ \t]*+")
-
-
-@dataclass(slots=True)
-class Source:
-    """A text that is read: a file, or the expansion of a user's own command, which has the span of its call."""
-
-    text: str
-    file: str
-    call: tuple[int, int, int] | None = None  # start, end, line
-    braces: list[str] = field(default_factory=list)  # text to write where each open group ends
-    syntax: Syntax = field(init=False)
-    counted: tuple[int, int] = (0, 1)  # position, its line
-    unclosed: set[str] = field(default_factory=set)  # environments and conditions without an end
-
-    def __post_init__(self) -> None:
-        """Prepare the reading of arguments."""
-        self.syntax = Syntax(self.text)
-
-    def line(self, position: int) -> int:
-        """Return the line of a position; positions never decrease."""
-        before, line = self.counted
-        self.counted = (position, line + self.text.count("\n", before, position))
-        return self.counted[1]
 
 
 class LatexReader:
@@ -194,10 +172,10 @@ class LatexReader:
 
     def begin(self, source: Source, position: int, opening: tuple[int, int, int]) -> int:
         """Read the beginning of an environment, or the whole of one that is no text."""
-        group = source.syntax.group(position)
-        if group is None:
+        found = ENVIRONMENT.match(source.text, position)
+        if found is None:
             return position
-        name, end = group[0].strip(), group[1]
+        name, end = found[1].strip(), found.end()
         if name == "document":
             pieces, self.length, citations = opening
             del self.pieces[pieces:], self.citations[citations:]

@@ -19,13 +19,13 @@ INCLUDES = {  # command -> number of arguments that make the name
     **dict.fromkeys(("import", "subimport", "inputfrom", "subinputfrom", "includefrom"), 2),
 }
 _ONE = """documentclass usepackage RequirePackage label ref eqref pageref autoref cref Cref vref nameref includegraphics
-    bibliographystyle graphicspath hypersetup pagestyle thispagestyle pagenumbering vspace hspace author date affiliation
-    email institute address theoremstyle geometry index captionsetup lstset usetikzlibrary tikzset sisetup hyphenation
-    cline cmidrule textcolor color href parbox scalebox raisebox colorbox nocite setcitestyle citestyle lstinputlisting
-    verbatiminput inputminted bibitem newif setlist bibdata end DeclareLanguageMapping bibpunct includeonly lstinline
-    ExecuteBibliographyOptions"""
-_TWO = """setlength addtolength setcounter addtocounter newtheorem DeclareMathOperator multicolumn multirow resizebox rule
-    defcitealias markboth newcolumntype DeclareUnicodeCharacter DeclareFieldFormat mintinline"""
+    bibliographystyle graphicspath hypersetup pagestyle thispagestyle pagenumbering vspace hspace author date
+    affiliation email institute address theoremstyle geometry index captionsetup lstset usetikzlibrary tikzset
+    sisetup hyphenation cline cmidrule textcolor color href parbox scalebox raisebox colorbox nocite setcitestyle
+    citestyle lstinputlisting verbatiminput inputminted bibitem newif setlist bibdata end DeclareLanguageMapping
+    bibpunct includeonly lstinline ExecuteBibliographyOptions"""
+_TWO = """setlength addtolength setcounter addtocounter newtheorem DeclareMathOperator multicolumn multirow resizebox
+    rule defcitealias markboth newcolumntype DeclareUnicodeCharacter DeclareFieldFormat mintinline"""
 _THREE = "definecolor addcontentsline newenvironment renewenvironment DeclareCiteCommand"
 ARGUMENTS = {  # command -> number of its arguments that are no text; those after them are
     **dict.fromkeys(_ONE.split(), 1),

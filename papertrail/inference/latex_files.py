@@ -1,4 +1,4 @@
-r"""Files that a LaTeX document names: \input, \include, \subfile, \import and bibliographies, in its own folder only."""
+r"""Files that a LaTeX document names: \input, \include, \subfile, \import and bibliographies, in its folder only."""
 
 from pathlib import Path
 

@@ -112,10 +112,10 @@ def test_arguments_that_are_not_utf_8_are_refused(papertrail: Any, arguments: li
 def test_links_of_a_text_with_bibtex(folder: Path, papertrail: Any, tmp_path: Path) -> None:
     (tmp_path / "refs.bib").write_text(BIBTEX, encoding="utf-8")
     draft = tmp_path / "draft.tex"
-    draft.write_text(r"we use the \cite{graph} of [1]", encoding="utf-8")
+    draft.write_text(r"we use the \cite{graph} of [1] and the \citet{bush}", encoding="utf-8")
     answer = json.loads(papertrail("link", draft, "--bibliography", tmp_path / "refs.bib", "--json", "-k", 1))
     assert answer["file"] == str(draft) and answer["threshold"] == 0.3
-    assert [citation["target"] for citation in answer["citations"]] == ["graph", None]
+    assert [citation["target"] for citation in answer["citations"]] == ["graph", "bush"]
     assert [len(citation["ranked"]) for citation in answer["citations"]] == [1, 1]
     shown = papertrail("link", draft, "--bibliography", tmp_path / "refs.bib")
     assert "2 citations, threshold 0.300" in shown and "the file says graph" in shown

@@ -17,7 +17,7 @@ PIECE = re.compile(r'\s*(?:(\{)|(")|([^\s#{}",]+))')
 BRACE = re.compile(r"\\.|[{}]|[^\\{}]+", re.DOTALL)
 QUOTE = re.compile(r'\\.|[{}"]|[^\\{}"]+', re.DOTALL)
 NO_KEY = re.compile(r"(@[ \t]*(?!string|preamble|comment)[a-zA-Z]+\s*[{(])(\s*,|(?=\s*[a-zA-Z_-]+\s*=))", re.IGNORECASE)
-MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
+MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 INHERITED = ("title", "subtitle", "abstract", "year", "date")
 NOT_CITED = ("xdata", "set", "control")  # types of entries that are no works
 LEVELS = 10  # of crossref and xdata
@@ -46,7 +46,7 @@ def read_bibtex(content: str, place: str, problems: list[str]) -> list[dict[str,
     raw: dict[str, tuple[str, Fields]] = {}
     for block in sorted([*library.entries, *library.failed_blocks], key=lambda block: block.start_line or 0):
         where = f"{place}:{(block.start_line or 0) + 1}"
-        entry = getattr(block, "ignore_error_block", block)
+        entry: Any = getattr(block, "ignore_error_block", block)
         key = getattr(entry, "key", None)
         if key is None or not hasattr(entry, "fields"):
             problems.append(f"{where}: not a BibTeX entry, left out: {_reason(block)}")
@@ -64,12 +64,12 @@ def read_bibtex(content: str, place: str, problems: list[str]) -> list[dict[str,
 
 def _add_keys(content: str, place: str, problems: list[str]) -> str:
     """Return the content with keys for entries without one."""
-    number = 0
+    number, line, counted = 0, 1, 0
 
     def add(found: re.Match[str]) -> str:
-        nonlocal number
+        nonlocal number, line, counted
         number += 1
-        line = content.count("\n", 0, found.start()) + 1
+        line, counted = line + content.count("\n", counted, found.start()), found.start()
         problems.append(f"{place}:{line}: the entry has no key; it is named no-key-{number}")
         return f"{found[1]}no-key-{number},"
 
@@ -95,7 +95,9 @@ def _fields(entry: Any, where: str, strings: Fields, unknown: set[str], problems
             fields.setdefault(name, text if is_used else "")
             after = FIELD.match(value, position)
             if after:
-                problems.append(f"{where}: no comma before field '{after[1]}' of '{entry.key}'; it is read nevertheless")
+                problems.append(
+                    f"{where}: no comma before field '{after[1]}' of '{entry.key}'; it is read nevertheless"
+                )
             name, position = (after[1].lower(), after.end()) if after else (None, position)
     return fields
 

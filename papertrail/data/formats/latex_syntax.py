@@ -4,6 +4,7 @@ Every function reads forward from a position and stops at a limit, so that unclo
 """
 
 import re
+from functools import cache
 
 GAP = re.compile(r"[ \t]*+(?:%[^\n]*+)?(?:\r?\n[ \t]*+)?(?:%[^\n]*+\n[ \t]*+)*+")  # between arguments: no blank line
 BRACE = re.compile(r"\\.|%[^\n]*+|[{}]|[^\\%{}]+", re.DOTALL)
@@ -18,7 +19,10 @@ KEYS = re.compile(r"\{((?:[^{}\\]|\\_)*+)\}")
 NOTE = re.compile(r"<[^<>{}\[\]]{0,300}>")  # \cite<see>[p.~3]{key} of apacite
 PARENTHESIS = re.compile(r"\([^()]{0,300}\)")  # \cites(see)(and more){a}{b} of biblatex
 COMMENT = re.compile(r"%[^\n]*\n?\s*")
-OPTION_LIMIT, GROUP_LIMIT, FAILURES = 2_000, 20_000, 1_000
+OPTION_LIMIT, GROUP_LIMIT = 2_000, 20_000  # characters
+FAILURES, SMALL_LIMIT = 200, 100  # unclosed arguments; the limit after them
+
+SPACES = (" ", "\t", "\r", "\n", "%")
 
 Keys = list[tuple[str, int]]  # key, its end in the source
 
@@ -33,6 +37,8 @@ class Syntax:
 
     def skip_gap(self, position: int) -> int:
         """Return the position after spaces, comments and at most one line end."""
+        if self.text[position : position + 1] not in SPACES:
+            return position
         found = GAP.match(self.text, position)
         return found.end() if found else position
 
@@ -47,7 +53,7 @@ class Syntax:
     def _closing(self, position: int, opening: str, closing: str, token: re.Pattern[str], limit: int) -> int | None:
         if not self.text.startswith(opening, position):
             return None
-        last = position + (limit if self.failures < FAILURES else limit // 50)
+        last = position + (limit if self.failures < FAILURES else SMALL_LIMIT)
         depth, inner, current = 0, 0, position
         while current < last and (found := token.match(self.text, current)):
             sign, current = found[0], found.end()
@@ -57,7 +63,7 @@ class Syntax:
                 depth -= 1
                 if depth == 0:
                     return current
-            elif opening == "[" and (sign in "{}" or sign[0] == "\n" and len(sign) > 1):
+            elif opening == "[" and (sign in "{}" or (sign[0] == "\n" and len(sign) > 1)):
                 inner += {"{": 1, "}": -1}.get(sign, 0)
                 if inner < 0 or sign[0] == "\n":
                     break  # the end of the surrounding group or of the paragraph
@@ -115,22 +121,24 @@ class Syntax:
         keys: Keys = []
         if "volcite" in name.lower():  # \volcite[see]{2}[12]{key}
             position = self.skip_arguments(position, 1)
-        found = NOTE.match(self.text, self.skip_gap(position))
-        position = found.end() if found else position
+        start = self.skip_gap(position)
+        if self.text.startswith("<", start) and (found := NOTE.match(self.text, start)):
+            position = found.end()
         for _ in range(2):
             start = self.skip_gap(position)
             end = self.option_end(start)
-            if end is not None:
-                keys += self._nested(start, end, depth)
-                position = end
+            if end is None:
+                break
+            keys += self._nested(start, end, depth)
+            position = end
         found = KEYS.match(self.text, self.skip_gap(position))
-        if found is None or re.search(r"\n[ \t\r]*\n", found[1]):
+        if found is None or ("\n" in found[1] and re.search(r"\n[ \t\r]*\n", found[1])):
             return None
         place = found.start(1)
         for part in found[1].split(","):
             place += len(part) + 1
-            key = " ".join(COMMENT.sub("", part).replace("\\_", "_").split())
-            if key and not re.search(r"[#*]", key):
+            key = " ".join((COMMENT.sub("", part) if "%" in part else part).replace("\\_", "_").split())
+            if key and "#" not in key and "*" not in key:
                 keys.append((key, place - (self.text[place - 1] != "}")))  # with the brace that closes the group
         return keys, found.end()
 
@@ -144,6 +152,7 @@ class Syntax:
         return keys
 
 
+@cache
 def is_citation(name: str) -> bool:
     """Return whether a command of this name cites works in the text."""
     return CITATION.fullmatch(name) is not None and NO_CITATION.fullmatch(name) is None

@@ -19,7 +19,15 @@ SIGNS = {  # the character after a backslash -> text; any other character stands
     **dict.fromkeys("()[]", "$"),
     "\\": "\n",
 }
-NAMES = {"LaTeX": "LaTeX", "TeX": "TeX", "BibTeX": "BibTeX", "par": "\n\n", "newline": "\n", "newblock": " ", "quad": " "}
+NAMES = {
+    "LaTeX": "LaTeX",
+    "TeX": "TeX",
+    "BibTeX": "BibTeX",
+    "par": "\n\n",
+    "newline": "\n",
+    "newblock": " ",
+    "quad": " ",
+}
 DROPPED = ("href", "textcolor", "label", "color", "hspace", "vspace", "bibinfo", "bibfield")  # first argument: no text
 LIGATURES = (("---", "—"), ("--", "–"), ("``", "“"), ("''", "”"), ("~", " "))
 ACCENTED = re.compile(r"\s*+(?:\{\s*+\\?([^\W\d_])\s*+\}|\\([ij])(?![a-zA-Z])\s?|([^\W\d_]))")
@@ -50,8 +58,8 @@ def read_accent(sign: str, text: str, position: int) -> tuple[str, int] | None:
 
 def replace_ligatures(text: str) -> str:
     """Return a text with dashes and quotes of TeX as characters."""
-    for written, sign in LIGATURES:
-        if written in text:
+    if "-" in text or "`" in text or "'" in text or "~" in text:
+        for written, sign in LIGATURES:
             text = text.replace(written, sign)
     return text
 

@@ -43,7 +43,7 @@ def unify(raw: Json, counts: Counts) -> tuple[Json, str]:
     known = [name for name in PARSES if isinstance(raw.get(name), dict)]
     name = next((name for name in known if raw[name].get("body_text")), known[0] if known else "")
     if not name and "pdf_parse" not in raw and isinstance(raw.get("body_text"), list):
-        parse = raw if "biblio" not in raw else _from_grobid(raw)
+        parse: Any = raw if "biblio" not in raw else _from_grobid(raw)
     else:
         name = name or "pdf_parse"
         parse = raw.get(name)
@@ -91,7 +91,10 @@ def _from_grobid(raw: Json) -> Json:
     ]
     references = raw.get("references") if isinstance(raw.get("references"), list) else []
     entries = {
-        str(entry.get("id", f"b{number}")): {"title": entry.get("title"), "year": entry.get("year") or entry.get("date")}
+        str(entry.get("id", f"b{number}")): {
+            "title": entry.get("title"),
+            "year": entry.get("year") or entry.get("date"),
+        }
         for number, entry in enumerate(references or [])
         if isinstance(entry, dict)
     }
@@ -133,7 +136,7 @@ class _Annotations:
                 continue
             attributes = span.get("attributes")
             spans.append((*bounds, attributes if isinstance(attributes, dict) else {}))
-        return sorted(spans, key=lambda span: span[:2])  # type: ignore[arg-type,return-value]
+        return sorted(spans, key=lambda span: span[:2])
 
     def texts(self, name: str) -> list[str]:
         """Return the texts of the annotations of a name."""

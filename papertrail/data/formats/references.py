@@ -15,8 +15,8 @@ from papertrail.core.errors import DataError
 from papertrail.data.formats.bbl import IS_BBL, read_bbl
 from papertrail.data.formats.bibtex import read_bibtex
 from papertrail.data.formats.tagged import IS_NBIB, IS_RIS, read_tagged
-from papertrail.data.formats.text import parse_json
 from papertrail.data.formats.tei import read_references_xml
+from papertrail.data.formats.text import parse_json
 from papertrail.data.text import find_year
 
 Record = dict[str, Any]  # id, title, abstract, year
@@ -107,9 +107,11 @@ def read_csl(content: str, place: str, problems: list[str]) -> list[Record]:
     if isinstance(raw, dict):
         items = next((raw[name] for name in ("items", "references") if isinstance(raw.get(name), list)), None)
         if items is None:
-            items = [raw] if isinstance(raw.get("title"), str) else [
-                {"id": key, **item} for key, item in raw.items() if isinstance(item, dict) and "title" in item
-            ]
+            items = (
+                [raw]
+                if isinstance(raw.get("title"), str)
+                else [{"id": key, **item} for key, item in raw.items() if isinstance(item, dict) and "title" in item]
+            )
         raw = items
     if not isinstance(raw, list) or not any(isinstance(item, dict) and "title" in item for item in raw):
         raise DataError(f"{place}: JSON without items that have a title; expected CSL JSON: a list of items")
@@ -118,7 +120,9 @@ def read_csl(content: str, place: str, problems: list[str]) -> list[Record]:
         if not isinstance(item, dict):
             problems.append(f"{place}: item {number} is not an object; left out")
             continue
-        id_ = next((item[name] for name in ("id", "citation-key", "paper_id", "DOI") if _is_name(item.get(name))), number)
+        id_ = next(
+            (item[name] for name in ("id", "citation-key", "paper_id", "DOI") if _is_name(item.get(name))), number
+        )
         texts = {name: re.sub(r"</?\w[^<>]{0,100}>", "", _text(item.get(name))) for name in ("title", "abstract")}
         year = find_year(_date(item.get("issued")) or item.get("year") or item.get("date"))
         records.append({"id": str(id_), **texts, "year": year})
@@ -150,10 +154,9 @@ def _delimiter(content: str, place: str) -> str | None:
     first = content.lstrip("\ufeff\r\n").partition("\n")[0].rstrip("\r")
     for delimiter in ("\t", ",", ";", "|"):
         names = [name.strip().strip('"').lower() for name in first.split(delimiter)]
-        if any(name in COLUMNS["title"] for name in names) and (len(names) > 1 or names == ["title"]):
-            if set(names) & {*OTHERS, *COLUMNS["abstract"], *COLUMNS["id"], *COLUMNS["year"]} or len(names) == 1:
-                return delimiter
         known = set(names) & {*OTHERS, *COLUMNS["abstract"], *COLUMNS["id"], *COLUMNS["year"]}
+        if names == ["title"] or (known and set(names) & set(COLUMNS["title"])):
+            return delimiter
         if len(names) > 1 and len(known) > 1:
             raise DataError(f"{place}: a table without a title column (columns: {', '.join(names)}); name one 'title'")
     return None
@@ -209,7 +212,7 @@ def _is_no_title(line: str) -> bool:
     letters = sum(sign.isalpha() for sign in line[:TITLE_LENGTH])
     return (
         len(line) > TITLE_LENGTH
-        or letters < 2
+        or letters == 0
         or letters * 3 < len(line[:TITLE_LENGTH])
         or re.search(r"[\x00-\x08\x0e-\x1f\x7f\ufffd]|[;{}]$|^</?\w+|^[A-Z][A-Z0-9]{1,3} {1,2}- ", line) is not None
     )

@@ -131,8 +131,8 @@ def _read_paper(raw: Any, id_: str, place: str, counts: Counts) -> Paper:
 def parse_paper(raw: Json, id_: str, counts: Counts) -> Paper:
     """Return the paper in a user's JSON, in any form of papertrail.data.formats.paper_forms.
 
-    Only the body text, such as `pdf_parse.body_text`, and the text of each paragraph are required. Spans that are malformed, outside the text,
-    overlapping or different from their text are dropped and counted.
+    Only the body text, such as `pdf_parse.body_text`, and the text of each paragraph are required. Spans that are
+    malformed, outside the text, overlapping or different from their text are dropped and counted.
 
     Args:
         raw: The decoded JSON.

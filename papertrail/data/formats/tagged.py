@@ -1,6 +1,7 @@
 """Records of lines with tags: RIS, and the nbib (MEDLINE) form of PubMed.
 
-rispy reads RIS only, names no line in its errors, and refuses a whole file for one record; one reader serves both forms.
+The two forms differ in their tags only, so one reader serves both. Records without an end, lines that go on in the
+next one and repeated tags are read; a file is not refused for one record.
 """
 
 import re

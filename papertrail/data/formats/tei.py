@@ -1,7 +1,7 @@
 """XML: papers in GROBID's TEI, and bibliographies in TEI and EndNote's export.
 
-Parsed by defusedxml: it refuses entity declarations (bombs) and external entities, which xml.etree alone expands up to a
-limit. lxml would need the same settings by hand.
+Parsed by defusedxml: it refuses entity declarations (bombs) and external entities. lxml would need the same settings by
+hand.
 """
 
 import re
@@ -139,7 +139,7 @@ def _entries(root: "Element") -> dict[str, dict[str, Any]]:
 
 
 def read_references_xml(content: str, place: str, problems: list[str]) -> list[dict[str, Any]]:
-    """Return {"id", "title", "abstract", "year"} of the entries of EndNote XML, or of the bibliography of a TEI document.
+    """Return {"id", "title", "abstract", "year"} of the entries of EndNote XML or of a TEI document.
 
     Raises:
         DataError: The content is not well-formed XML, or of another form.
@@ -150,7 +150,9 @@ def read_references_xml(content: str, place: str, problems: list[str]) -> list[d
         for key, entry in _entries(root).items()
     ]
     for number, record in enumerate(root.iterfind(".//records/record"), start=1):
-        texts = {name: plain_text(record.find(path)) for name, path in (("title", "titles/title"), ("abstract", "abstract"))}
+        texts = {
+            name: plain_text(record.find(path)) for name, path in (("title", "titles/title"), ("abstract", "abstract"))
+        }
         id_ = plain_text(record.find("label")) or plain_text(record.find("rec-number")) or str(number)
         entries.append({"id": id_, **texts, "year": find_year(plain_text(record.find("dates/year")))})
     if not entries:
