@@ -1,5 +1,7 @@
 """Bibliographies in BibTeX and as lists of titles, and the errors of broken ones."""
 
+from pathlib import Path
+
 import pytest
 
 from papertrail.core.errors import DataError
@@ -88,3 +90,29 @@ def test_one_title_per_line() -> None:
 def test_only_line_feeds_end_a_title() -> None:
     entries = parse_bibliography("On\fTrees\nOn\u2028Stones\r\n", "titles.txt")
     assert [entry["title"] for entry in entries] == ["On Trees", "On Stones"]
+
+
+@pytest.mark.parametrize(
+    ("case", "name", "expected"),
+    [
+        ("b01", "refs.bib", [("saving", "Saving 40% of energy in training of small parsers", 2021)]),
+        ("b01", "refs.bib", [("escaped", "Saving 40% of energy in training of large parsers", 2022)]),
+        ("b01", "refs.bib", [("commented", "Annotation of tables %TODO check and figures", 2020)]),
+        ("b13", "refs.bib", [("page2023", "A page about parsers", 2023), ("clean2020", "A clean entry", 2020)]),
+        ("b10", "refs.ris", [("1", "Hearing problems of parsers", 2020), ("2", "Grammar at sea", 2011)]),
+        (
+            "b10",
+            "refs.bbl",
+            [("alder2020", "Hearing problems of parsers", 2020), ("birch2011", "Grammar at sea", 2011)],
+        ),
+    ],
+)
+def test_cases_from_the_field(repo: Path, case: str, name: str, expected: list[tuple[str, str, int]]) -> None:
+    file = repo / f"../shared/data/field/{case}/{name}"
+    if not file.is_file():
+        pytest.skip(f"{file} is absent")
+    entries = parse_bibliography(file.read_text(encoding="utf-8"), name)
+    assert {(entry["id"], entry["title"], entry["year"]) for entry in entries} >= set(expected)
+    if case == "b01":
+        whole = "We cut 40% of the bill. A second line tells that accuracy stays at 91% on news."
+        assert entries[0]["abstract"] == whole

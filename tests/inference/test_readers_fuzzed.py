@@ -16,8 +16,8 @@ from papertrail.inference.documents import decode, find_citations, parse_documen
 
 WRITTEN = {  # separated by spaces
     "latex": r"""\cite \citep \cites \volcite \newcommand \def \let \x \begin \end {document} {verbatim} {comment}
-        \bibitem {thebibliography} { } [ ] ( ) < > % a b,c #1 \iffalse \fi \else \verb | \input{x} \input \item \section \\ \"
-        $ * \footnote \documentclass \url \NewDocumentCommand \ \lstinline \href é""",
+        \bibitem {thebibliography} { } [ ] ( ) < > % a b,c #1 \iffalse \fi \else \verb | \input{x} \input \item \section
+        \\ \" $ * \footnote \documentclass \url \NewDocumentCommand \ \lstinline \href é""",
     "markdown": "[ ] @ @a ; ` ``` <!-- --> [@a] { } - ( ) Smith 2019 3 , et al. é",
     "bibtex": r"""@article @string @comment @xdata { } ( ) a title = , # % \ \"u " crossref xdata year 2020 subtitle @
         $ é""",
