@@ -22,6 +22,8 @@ from papertrail.data.text import find_year
 Record = dict[str, Any]  # id, title, abstract, year
 KNOWN = "BibTeX, RIS, CSL JSON, nbib, .bbl, EndNote XML, a table with a title column, or one title per line"
 IS_BIBTEX = re.compile(r"^\s*@[ \t]*[a-zA-Z]+\s*[{(]", re.MULTILINE)
+IS_XML = re.compile(r"\s*<(?:\?xml|!DOCTYPE|!--|(?:xml|records|TEI|mods\w*|PubmedArticle\w*|feed|rdf:RDF)[\s>])")
+MARKUP = re.compile(r"</?(?:p|div|ul|ol|li|table|t[rdh]|h[1-6]|a|br|span|meta|link|head|body)\b", re.IGNORECASE)
 COLUMNS = {  # field -> names of columns in lower case
     "title": ("title", "article title", "document title", "primary title", "primary_title", "paper_title", "ti"),
     "abstract": ("abstract", "abstract_text", "abstract note", "notes_abstract", "ab"),
@@ -82,7 +84,7 @@ def recognise(content: str, place: str) -> Callable[[str, str, list[str]], list[
             if name == "LaTeX source" and IS_BBL.search(content):
                 continue
             raise DataError(f"{place}: seems to be {name}, not a list of papers; expected {KNOWN}")
-    if start == "<":
+    if IS_XML.match(content):
         return read_references_xml
     if IS_BBL.search(content):
         return read_bbl
@@ -211,8 +213,9 @@ def _is_no_title(line: str) -> bool:
     """Return whether a line has no letters, control characters, markup, the look of code, or the length of prose."""
     letters = sum(sign.isalpha() for sign in line[:TITLE_LENGTH])
     return (
-        len(line) > TITLE_LENGTH
+        (len(line) > TITLE_LENGTH and " " in line)
         or letters == 0
         or letters * 3 < len(line[:TITLE_LENGTH])
-        or re.search(r"[\x00-\x08\x0e-\x1f\x7f\ufffd]|[;{}]$|^</?\w+|^[A-Z][A-Z0-9]{1,3} {1,2}- ", line) is not None
+        or MARKUP.match(line) is not None
+        or re.search(r"[\x00-\x08\x0e-\x1f\x7f\ufffd]|[;{}]$|^[A-Z][A-Z0-9]{1,3} {1,2}- ", line) is not None
     )
