@@ -66,15 +66,20 @@ def answer_command(question: TaskCommand, arguments: argparse.Namespace) -> None
         answers = [{**answer, "untuned": hits} for answer, hits in zip(answers, untuned, strict=True)]
     if cut := sum(bool(answer.get("cut")) for answer in answers):
         log.warning("%d of %d texts are longer than the model's input; their ends were not read", cut, len(answers))
-    if arguments.json:
-        lines = ({"run": model.name, **subject, **answer} for subject, answer in zip(subjects, answers, strict=True))
+    print_answers(question, arguments.json, model.name, subjects, answers)
+    if failed:
+        raise DataError(f"{failed} of {failed + len(inputs)} documents were not answered; the reasons are above")
+
+
+def print_answers(question: TaskCommand, as_json: bool, run: str, subjects: Subjects, answers: Subjects) -> None:
+    """Write the answers to standard output, as JSON lines or for people."""
+    if as_json:
+        lines = ({"run": run, **subject, **answer} for subject, answer in zip(subjects, answers, strict=True))
         write("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
     else:
         from papertrail.cli.output import SHOW
 
         write(SHOW[question.command.answer](subjects, answers))
-    if failed:
-        raise DataError(f"{failed} of {failed + len(inputs)} documents were not answered; the reasons are above")
 
 
 @contextmanager
