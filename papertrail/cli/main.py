@@ -130,7 +130,9 @@ def add_inputs(parser: argparse.ArgumentParser, form: str) -> None:
     if form == "paper":
         parser.add_argument("--abstract", help="abstract of the title")
     if form == "citations":
-        file = parser.add_argument("--bibliography", type=Path, help="for plain text: BibTeX, or one title per line")
+        file = parser.add_argument(
+            "--bibliography", type=Path, help="for texts: BibTeX, RIS, CSL JSON, ..., see docs/documents.md"
+        )
         file.complete = shtab.FILE  # type: ignore[attr-defined]
 
 

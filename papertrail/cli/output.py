@@ -89,7 +89,8 @@ def show_links(subjects: list[Answer], answers: list[Answer]) -> str:
         blocks.append(f"{heading(subject)}: {len(answer['citations'])} citations, {threshold}{left_out}\n")
         for citation in answer["citations"]:
             target = f", the file says {one_line(citation['target'])}" if citation["target"] else ""
-            title = f"{one_line(citation['text'])} at {citation['start']}{target}"
+            place = f"{citation['file']}:{citation['line']}" if "line" in citation else citation["start"]
+            title = f"{one_line(citation['text'])} at {place}{target}"
             blocks.append(f"{title}\n{entry_table(citation['ranked'])}\n")
     return "\n".join(blocks)
 

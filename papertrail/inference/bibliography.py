@@ -1,63 +1,83 @@
-"""Bibliographies in the forms that users have: BibTeX, or a list of titles."""
+"""Bibliographies of users, in any form of papertrail.data.formats.references."""
 
 import logging
-import re
-from typing import Any
+import unicodedata
+from typing import TYPE_CHECKING, Any
 
 from papertrail.core.errors import DataError
-from papertrail.data.text import find_year
+from papertrail.data.formats.references import read_references, recognise
+
+if TYPE_CHECKING:
+    from papertrail.inference.latex import LatexReader
+    from papertrail.inference.latex_files import Folder
 
 BibliographyEntry = dict[str, Any]  # id, title, abstract, year
+SHOWN = 20  # problems of a file that are named
+log = logging.getLogger(__name__)
 
 
 def parse_bibliography(content: str, place: str) -> list[BibliographyEntry]:
-    """Parse BibTeX, or one title per line with ids 1, 2, ...
+    """Parse a bibliography, which is recognised by its content. What is not read is named in warnings.
 
     Args:
         content: Content of a file.
         place: Name of the file, for messages.
 
     Raises:
-        DataError: There is no entry, an entry is invalid, or a key is a duplicate; the message has the line.
+        DataError: The content is no bibliography, or has no entry.
     """
-    if re.search(r"^\s*@\w+\s*[{(]", content, re.MULTILINE):
-        return parse_bibtex(content, place)
-    titles = [line.strip() for line in content.split("\n") if line.strip()]
-    if not titles:
-        raise DataError(f"{place}: no entry; expected BibTeX, or one title per line")
-    return [_make_entry(str(number), title, "", None) for number, title in enumerate(titles, start=1)]
+    problems: list[str] = []
+    entries = read_references(unicodedata.normalize("NFC", content), place, problems)
+    for problem in problems[:SHOWN]:
+        log.warning("%s", problem)
+    if len(problems) > SHOWN:
+        log.warning("%s: %d more problems of this kind", place, len(problems) - SHOWN)
+    return entries
 
 
-def parse_bibtex(content: str, place: str) -> list[BibliographyEntry]:
-    """Parse BibTeX. LaTeX accents and braces are decoded and names of @string replaced.
+def read_records(content: str, place: str) -> list[BibliographyEntry] | None:
+    """Return the titled records of a bibliography or table of papers; None if the content is lines of texts.
 
     Raises:
-        DataError: There is no entry, an entry is invalid, a key is a duplicate, or a title or abstract is joined by #;
-            the message has the line.
+        DataError: The content is something else, such as HTML, or has no record with a title.
     """
-    from bibtexparser.entrypoint import parse_string
-    from bibtexparser.middlewares import LatexDecodingMiddleware
-
-    logging.getLogger("bibtexparser").setLevel(logging.CRITICAL)  # its warnings are raised here
-    library = parse_string(content, append_middleware=[LatexDecodingMiddleware()])
-    for block in sorted(library.failed_blocks, key=lambda block: block.start_line or 0):
-        reason = str(block.error or "").strip().splitlines()[-1:] or ["it is not closed, or lacks a comma"]
-        raise DataError(f"{place}:{(block.start_line or 0) + 1}: not a BibTeX entry: {reason[0].strip()}")
-    if not library.entries:
-        raise DataError(f"{place}: no BibTeX entry")
-    return [_read_entry(entry, place) for entry in library.entries]
-
-
-def _read_entry(entry: Any, place: str) -> BibliographyEntry:
-    for field in entry.fields:
-        if field.key.lower() in ("title", "abstract") and field.enclosing == "no-enclosing" and "#" in field.value:
-            where = f"{place}:{(field.start_line or 0) + 1}: {field.key} of '{entry.key}'"
-            raise DataError(f"{where}: strings joined by # are not supported; write one string in braces")
-    values = {key.lower(): str(field.value) for key, field in entry.fields_dict.items()}
-    year = values.get("year") or values.get("date")
-    return _make_entry(entry.key, values.get("title", ""), values.get("abstract", ""), year)
+    if recognise(content, place) is None:
+        return None
+    records = parse_bibliography(content, place)
+    titled = [record for record in records if record["title"]]
+    if len(titled) < len(records):
+        log.warning(
+            "%s: %d of %d records have no title and are left out", place, len(records) - len(titled), len(records)
+        )
+    if not titled:
+        raise DataError(f"{place}: none of its {len(records)} records has a title")
+    return titled
 
 
-def _make_entry(id_: str, title: str, abstract: str, year: str | None) -> BibliographyEntry:
-    texts = {"title": " ".join(title.split()), "abstract": " ".join(abstract.split())}
-    return {"id": id_, **texts, "year": find_year(year)}
+def find_bibliography(reader: "LatexReader", stem: str, folder: "Folder") -> list[BibliographyEntry] | None:
+    r"""Return the entries of the bibliographies that a LaTeX document names or contains; None if there is none.
+
+    Args:
+        reader: Has read the document.
+        stem: Name of the document without its suffix: if no bibliography is found, its `.bbl` file is read.
+        folder: Of the document.
+    """
+    from papertrail.inference.texts import read_text
+
+    contents = [("thebibliography", f"\\begin{{thebibliography}}{text}") for text in reader.embedded]
+    for name in dict.fromkeys(reader.resources):
+        if text := next((reader.contents[n] for n in (name, f"{name}.bib") if n in reader.contents), None):
+            contents.append((name, text))
+        elif file := folder.find([name], (".bib", "")):
+            contents += [(folder.name_of(file), text)] if (text := folder.read(file)) is not None else []
+    compiled = None if folder.root is None else (folder.root / f"{stem}.bbl").resolve()
+    if not contents and compiled and compiled.is_file() and compiled.is_relative_to(folder.root or ""):
+        contents.append((compiled.name, read_text(compiled)))
+    entries: dict[str, BibliographyEntry] = {}
+    for place, content in contents:
+        try:
+            for entry in parse_bibliography(content, place):
+                entries.setdefault(entry["id"], entry)
+        except DataError as error:
+            folder.problems.append(str(error))
+    return list(entries.values()) or None

@@ -1,10 +1,12 @@
-r"""Documents in the forms that users have: S2ORC JSON, `.in` files, plain text and LaTeX.
+r"""Documents in the forms that users have: papers in JSON or TEI, `.in` files, plain text, Markdown and LaTeX.
 
-A `.in` file is JSON with `text` and `bib_entries`. Plain text and LaTeX need a bibliography from another file.
+A `.in` file is JSON with `text` and `bib_entries`. Plain text and Markdown need a bibliography from another file; LaTeX
+may name or contain it. See docs/documents.md.
 
 A document is {"text", "citations": [{"start", "end", "target"}], "bibliography": [{"id", "title", "abstract",
 "year"}]}. Offsets are characters of the text; citations are in its order. "target" is the id or \cite key in the file,
-None if there is none. It is shown beside the answer; no model reads it.
+None if there is none. It is shown beside the answer; no model reads it. The text of LaTeX is without markup, so its
+citations also have "file" and "line". Texts are in Unicode normal form C.
 """
 
 import json
@@ -16,108 +18,143 @@ from typing import Any
 
 from papertrail.core.errors import DataError
 from papertrail.core.records import Counts
-from papertrail.data.formats.s2orc import Entry, Paper, parse_entries, parse_paper
-from papertrail.inference.bibliography import BibliographyEntry
+from papertrail.data.formats.paper_forms import is_paper
+from papertrail.data.formats.s2orc import Entry, Paper, parse_entries, parse_paper, to_nfc
+from papertrail.data.formats.tei import read_tei
+from papertrail.inference.bibliography import BibliographyEntry, find_bibliography
+from papertrail.inference.citations import CITATION_FORMS, find_citations, is_latex
+from papertrail.inference.latex import read_latex
+from papertrail.inference.latex_files import Folder
+from papertrail.inference.texts import decode, read_text
+
+__all__ = [
+    "CITATION_FORMS",
+    "Document",
+    "decode",
+    "find_citations",
+    "parse_document",
+    "parse_json",
+    "read_pasted",
+    "read_text",
+]
 
 Document = dict[str, Any]
-CITATION_FORMS = "\\cite{key}, [3], (Smith, 2019), Smith (2019)"
-CITATION = re.compile(  # every repetition is bounded, so that the time is linear in the text
-    r"""
-      \\[a-zA-Z]{0,20}cite[a-zA-Z]{0,20}\*?(?:\[[^\]]{0,200}\]){0,2}\{(?P<keys>[^{}]+)\}  # \citep[see][]{key}
-    | \[\d{1,4}(?:\r?\s?[,;–-]\r?\s?\d{1,4}){0,20}\]                      # [3], [3, 5-7]
-    | \([^()]{0,200}?[^\W\d_]\.?,?\r?\s(?:19|20)\d\d[a-z]?[^()]{0,200}\)  # (Smith and Lee, 2019; Lee, 2020a)
-    | [^\W\d_][\w'-]{0,60}+(?:\ et\ al\.?|\ (?:and|&)\ [^\W\d_][\w'-]{0,60}+)?,?\ \((?:19|20)\d\d[a-z]?\)  # Lee (2019)
-    """,
-    re.VERBOSE,
-)
+SHOWN = 10  # keys in a message
 log = logging.getLogger(__name__)
 
 
-def read_text(file: Path) -> str:
-    """Return the text of a file.
-
-    Raises:
-        DataError: The file is missing, a folder, or not UTF-8.
-    """
-    try:
-        return decode(file.read_bytes(), str(file))
-    except FileNotFoundError:
-        raise DataError(f"{file}: no such file") from None
-    except IsADirectoryError:
-        raise DataError(f"{file}: is a folder; name a file in it") from None
-
-
-def decode(content: bytes, place: str) -> str:
-    """Return the text of UTF-8 bytes; line ends are kept, so that offsets are valid.
-
-    Raises:
-        DataError: The bytes are not UTF-8; the message has the line.
-    """
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise DataError(f"{place}:{line}: not UTF-8 ({error.reason}); convert the file to UTF-8") from None
-
-
-def parse_document(content: str, place: str, bibliography: list[BibliographyEntry] | None) -> Document:
-    """Parse a document of any known form, which its first characters decide.
+def parse_document(
+    content: str, place: str, bibliography: list[BibliographyEntry] | None, folder: Path | None = None
+) -> Document:
+    """Parse a document of any known form, which its content decides; LaTeX is also recognised by the name.
 
     Args:
         content: Content of a file.
         place: Name of the file, for messages.
-        bibliography: Entries for a plain text; None if there are none.
+        bibliography: Entries for a text without its own; None if there are none.
+        folder: Where files that a LaTeX document includes are; None reads none.
 
     Raises:
-        DataError: JSON is invalid or of another form, or a plain text has no bibliography.
+        DataError: JSON or XML is invalid or of another form, or a text has no bibliography.
     """
     if re.match(r'\s*\{\s*("|\}|$)', content):  # LaTeX may begin with a brace, too
-        return parse_json(content, place)
-    if bibliography is None:
-        raise DataError(
-            f"{place}: a plain text needs a bibliography (BibTeX, or one title per line); S2ORC JSON and .in files "
-            "contain one"
-        )
-    return {"text": content, "citations": find_citations(content), "bibliography": bibliography}
+        document = parse_json(content, place)
+    elif re.match(r"\s*<(?:\?xml|TEI\b|tei:)", content):
+        document = _from_paper(read_tei(content, place), place)
+    elif re.match(r"\s*(?:<!doctype html|<html)", content, re.IGNORECASE):
+        raise DataError(f"{place}: seems to be an HTML page; save it as plain text")
+    elif is_latex(content, place):
+        document = parse_latex(content, place, bibliography, folder)
+    elif bibliography is None:
+        raise _no_bibliography(place)
+    else:
+        text = to_nfc(content)
+        citations = find_citations(text, frozenset(entry["id"] for entry in bibliography))
+        document = {"text": text, "citations": citations, "bibliography": bibliography}
+    if not document["bibliography"] and bibliography:
+        document["bibliography"] = bibliography
+    _warn_of_missing_keys(document, place)
+    return document
 
 
-def find_citations(text: str) -> list[dict[str, Any]]:
-    r"""Find \cite{key}, [3], (Smith, 2019) and Smith (2019) in a text.
+def _no_bibliography(place: str) -> DataError:
+    return DataError(
+        f"{place}: a plain text needs a bibliography (BibTeX, or one title per line); S2ORC JSON and .in files "
+        "contain one, and LaTeX may name one with \\bibliography or \\addbibresource"
+    )
 
-    Returns:
-        {"start", "end", "target"} of each citation; "target" is the key of a \cite with one key, else None.
+
+def parse_latex(
+    content: str, place: str, bibliography: list[BibliographyEntry] | None, folder: Path | None = None
+) -> Document:
+    r"""Parse LaTeX: its text, its citations and, if no other is given, the bibliography that it names or contains.
+
+    Files of \\input and bibliographies are read from `folder` only; a file that is not read is named in a warning.
+
+    Raises:
+        DataError: There is no bibliography.
     """
-    citations = []
-    for match in CITATION.finditer(text):
-        keys = (match["keys"] or "").split(",")
-        target = keys[0].strip() if len(keys) == 1 else ""
-        citations.append({"start": match.start(), "end": match.end(), "target": target or None})
-    return citations
+    files = Folder(folder)
+    if folder is not None:
+        files.open.append((folder / Path(place).name).resolve())
+    reader = read_latex(to_nfc(content), Path(place).name, files)
+    if bibliography is None:
+        bibliography = find_bibliography(reader, Path(place).stem, files)
+    for problem in dict.fromkeys(files.problems):
+        log.warning("%s: %s", place, problem)
+    if bibliography is None:
+        raise _no_bibliography(place)
+    fields = ("start", "end", "target", "file", "line")
+    citations = [{name: citation[name] for name in fields} for citation in reader.citations]
+    return {"text": "".join(reader.pieces), "citations": citations, "bibliography": bibliography}
+
+
+def read_pasted(text: str) -> str:
+    """Return a text that was pasted, in NFC; of LaTeX without its markup, if anything is left then."""
+    text = to_nfc(text)
+    plain = "".join(read_latex(text, "", Folder(None)).pieces) if is_latex(text) else ""
+    return plain if plain.strip() else text
+
+
+def _warn_of_missing_keys(document: Document, place: str) -> None:
+    ids = {entry["id"] for entry in document["bibliography"]}
+    targets = dict.fromkeys(citation["target"] for citation in document["citations"] if citation["target"])
+    missing = [target for target in targets if target not in ids]
+    if ids and missing:
+        more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
+        shown = ", ".join(missing[:SHOWN])
+        log.warning("%s: %d cited keys are not in the bibliography: %s%s", place, len(missing), shown, more)
 
 
 def parse_json(content: str, place: str) -> Document:
-    """Parse S2ORC JSON or `.in`.
+    """Parse a paper in one of the JSON forms, or `.in`.
 
     Raises:
         DataError: The content is not JSON (the message has the line), lacks a field or has one of another type (the
             message has its dotted name), or has a text that is not Unicode.
     """
     raw = _decode_json(content, place)
-    if "pdf_parse" in raw:
-        counts = Counts()
-        paper = parse_paper(raw, place, counts)
-        for reason, count in sorted(counts.dropped.items()):
-            log.warning("%s: %d dropped of %s", place, count, reason)
-        return _join_paragraphs(paper)
+    if is_paper(raw):
+        return _from_paper(raw, place)
     for name, kind, expected in (("text", str, "a string"), ("bib_entries", dict, "an object")):
         if not isinstance(raw.get(name), kind):
             found = f"got {json.dumps(raw[name]):.60}" if name in raw else "it is missing"
             raise DataError(
                 f"{place}: {name}: expected {expected}, {found}; known forms are .in with text and bib_entries, and "
-                "S2ORC JSON with pdf_parse"
+                "S2ORC JSON with pdf_parse or one of its relatives, see docs/documents.md"
             )
     bibliography = _bibliography(parse_entries(raw["bib_entries"], f"{place}: bib_entries"))
-    return {"text": raw["text"], "citations": find_citations(raw["text"]), "bibliography": bibliography}
+    text = to_nfc(raw["text"])
+    citations = find_citations(text, frozenset(entry["id"] for entry in bibliography))
+    return {"text": text, "citations": citations, "bibliography": bibliography}
+
+
+def _from_paper(raw: dict[str, Any], place: str) -> Document:
+    counts = Counts()
+    paper = parse_paper(raw, place, counts)
+    for reason, count in sorted(counts.dropped.items()):
+        log.warning("%s: %d dropped of %s", place, count, reason)
+    return _join_paragraphs(paper)
 
 
 def _decode_json(content: str, place: str) -> dict[str, Any]:
@@ -136,15 +173,19 @@ def _decode_json(content: str, place: str) -> dict[str, Any]:
 
 def _join_paragraphs(paper: Paper) -> Document:
     """Join paragraphs by blank lines and move their citations accordingly."""
-    text, citations = "", []
+    parts: list[str] = []
+    citations: list[dict[str, Any]] = []
+    length = 0
     for paragraph in paper.body:
-        text += "\n\n" if text else ""
+        parts += ["\n\n"] if parts else []
+        length += 2 if len(parts) > 1 else 0
         citations += [
-            {"start": len(text) + span.start, "end": len(text) + span.end, "target": span.target}
+            {"start": length + span.start, "end": length + span.end, "target": span.target}
             for span in paragraph.citations
         ]
-        text += paragraph.text
-    return {"text": text, "citations": citations, "bibliography": _bibliography(paper.bibliography)}
+        parts.append(paragraph.text)
+        length += len(paragraph.text)
+    return {"text": "".join(parts), "citations": citations, "bibliography": _bibliography(paper.bibliography)}
 
 
 def _bibliography(entries: dict[str, Entry]) -> list[BibliographyEntry]:

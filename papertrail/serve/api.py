@@ -8,10 +8,11 @@ from collections import Counter
 from typing import Annotated, Any, Self, cast
 
 from fastapi import APIRouter, Body
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
 
 from papertrail.core.errors import DataError
-from papertrail.inference.documents import Document, find_citations
+from papertrail.data.formats.s2orc import to_nfc
+from papertrail.inference.documents import Document, find_citations, read_pasted
 from papertrail.inference.task_commands import TaskCommand
 from papertrail.serve import limits
 from papertrail.serve.errors import MEANINGS, ErrorBody
@@ -22,8 +23,9 @@ def _to_integer(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Text = Annotated[str, Field(min_length=1, max_length=limits.TEXT_CHARACTERS, pattern=r"\S")]
-Title = Annotated[str, Field(min_length=1, max_length=limits.TITLE_CHARACTERS, pattern=r"\S")]
+Written = Annotated[str, Field(min_length=1, max_length=limits.TEXT_CHARACTERS, pattern=r"\S")]
+Text = Annotated[Written, AfterValidator(to_nfc)]
+Title = Annotated[str, Field(min_length=1, max_length=limits.TITLE_CHARACTERS, pattern=r"\S"), AfterValidator(to_nfc)]
 Name = Annotated[str, Field(max_length=100, examples=[None])]
 Integer = Annotated[int, BeforeValidator(_to_integer)]  # JSON has one type of numbers: accepts 3.0, not "3"
 STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -53,13 +55,13 @@ class Texts(Request):
 
 
 class LongText(Request):
-    """One text, whose answer takes seconds."""
+    """One text, whose answer takes seconds. LaTeX is read without its markup."""
 
     text: Text
 
     def to_inputs(self) -> list[Any]:
         """Return the text."""
-        return [self.text]
+        return [read_pasted(self.text)]
 
 
 class Paper(BaseModel):
@@ -68,7 +70,7 @@ class Paper(BaseModel):
     model_config = STRICT
 
     title: Title
-    abstract: str = Field("", max_length=limits.TEXT_CHARACTERS)
+    abstract: Annotated[str, AfterValidator(to_nfc)] = Field("", max_length=limits.TEXT_CHARACTERS)
 
 
 class Papers(Request):
@@ -117,9 +119,9 @@ class Span(BaseModel):
 
 
 class Citations(Request):
-    """A text with citations, and its bibliography."""
+    """A text with citations, and its bibliography. Offsets of an answer are characters of the text in NFC."""
 
-    text: Text
+    text: Written
     bibliography: list[Entry] = Field(min_length=1, max_length=limits.ENTRIES)
     citations: list[Span] | None = Field(
         None, min_length=1, max_length=limits.ENTRIES, description="in text order; null: found in the text"
@@ -138,11 +140,20 @@ class Citations(Request):
         Raises:
             DataError: It has more pairs of a citation and an entry than one request may have.
         """
-        citations = find_citations(self.text)
-        if self.citations is not None:
-            citations = [{"start": span.start, "end": span.end, "target": None} for span in self.citations]
+        text = to_nfc(self.text)
+        if self.citations is None:
+            citations = find_citations(text, frozenset(entry.id for entry in self.bibliography))
+        else:
+            citations = [
+                {"start": self._moved(span.start), "end": self._moved(span.end), "target": None}
+                for span in self.citations
+            ]
         bibliography = [{**entry.model_dump(), "year": None} for entry in self.bibliography]
-        return [check_pairs({"text": self.text, "citations": citations, "bibliography": bibliography})]
+        return [check_pairs({"text": text, "citations": citations, "bibliography": bibliography})]
+
+    def _moved(self, offset: int) -> int:
+        """Return an offset of the text as an offset of the text in NFC."""
+        return offset if offset > len(self.text) else len(to_nfc(self.text[:offset]))
 
 
 def check_pairs(document: Document) -> Document:

@@ -112,10 +112,10 @@ def test_arguments_that_are_not_utf_8_are_refused(papertrail: Any, arguments: li
 def test_links_of_a_text_with_bibtex(folder: Path, papertrail: Any, tmp_path: Path) -> None:
     (tmp_path / "refs.bib").write_text(BIBTEX, encoding="utf-8")
     draft = tmp_path / "draft.tex"
-    draft.write_text(r"we use the \cite{graph} of [1]", encoding="utf-8")
+    draft.write_text(r"we use the \cite{graph} of [1] and the \citet{bush}", encoding="utf-8")
     answer = json.loads(papertrail("link", draft, "--bibliography", tmp_path / "refs.bib", "--json", "-k", 1))
     assert answer["file"] == str(draft) and answer["threshold"] == 0.3
-    assert [citation["target"] for citation in answer["citations"]] == ["graph", None]
+    assert [citation["target"] for citation in answer["citations"]] == ["graph", "bush"]
     assert [len(citation["ranked"]) for citation in answer["citations"]] == [1, 1]
     shown = papertrail("link", draft, "--bibliography", tmp_path / "refs.bib")
     assert "2 citations, threshold 0.300" in shown and "the file says graph" in shown
@@ -124,6 +124,67 @@ def test_links_of_a_text_with_bibtex(folder: Path, papertrail: Any, tmp_path: Pa
     draft.write_text("no citation", encoding="utf-8")
     with pytest.raises(DataError, match=r"draft\.tex: no citation"):
         papertrail("link", draft, "--bibliography", tmp_path / "refs.bib")
+
+
+def test_of_several_files_a_bad_one_is_reported_and_the_others_are_answered(
+    folder: Path, papertrail: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, bad, empty, missing = (tmp_path / name for name in ("good.json", "bad.json", "empty.txt", "missing.txt"))
+    span = {"start": 7, "end": 10, "ref_id": "b0"}
+    body = [{"text": "we use [1]. the graph is hard.", "cite_spans": [span, span, {"start": 90, "end": 99}]}]
+    good.write_text(json.dumps({"body_text": body, "bib_entries": {"b0": {"title": "graph"}}}), encoding="utf-8")
+    bad.write_text('{"pdf_parse": ', encoding="utf-8")
+    empty.write_text(" \n", encoding="utf-8")
+    for command in ("link", "summarize"):
+        caplog.clear()
+        with pytest.raises(DataError, match=r"3 of 5 documents were not answered"):
+            papertrail(command, bad, good, empty, missing, good, "--json")
+        answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert [answer["file"] for answer in answers] == [str(good), str(good)]
+        messages = "\n".join(record.getMessage() for record in caplog.records)
+        for expected in ("bad.json:1: not valid JSON", "empty.txt: no text", "missing.txt: no such file"):
+            assert expected in messages
+        assert messages.count("good.json: 1 dropped of citation spans: overlaps the one before") == 2
+    with pytest.raises(DataError, match=r"bad\.json:1: not valid JSON"):
+        papertrail("summarize", bad, missing)
+
+
+def test_a_latex_draft_with_its_own_bibliography(folder: Path, papertrail: Any, tmp_path: Path) -> None:
+    draft = tmp_path / "draft.tex"
+    (tmp_path / "refs.bib").write_text(BIBTEX, encoding="utf-8")
+    (tmp_path / "part.tex").write_text("% \\cite{tree}\nwe use the \\citet{graph}", encoding="utf-8")
+    text = "\\documentclass{x}\\begin{document}\\input{part} and \\citep{tree,graph}\\bibliography{refs}\\end{document}"
+    draft.write_text(text, encoding="utf-8")
+    answer = json.loads(papertrail("link", draft, "--json", "-k", 1))
+    found = [(citation["target"], citation["file"], citation["line"]) for citation in answer["citations"]]
+    assert found == [("graph", "part.tex", 2), ("tree", "draft.tex", 1), ("graph", "draft.tex", 1)]
+    assert "\\citet{graph} at part.tex:2, the file says graph" in papertrail("link", draft)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("refs.bib", BIBTEX),
+        ("refs.ris", "TY  - JOUR\nTI  - tree\nER  -\nTY  - JOUR\nTI  - graph\nER  -\n"),
+        ("refs.csv", "Title,Abstract,Year\ntree,,2019\ngraph,,2020\n"),
+        ("refs.json", '[{"title": "tree"}, {"title": "graph"}]'),
+        ("titles.txt", "tree\ngraph\n"),
+    ],
+)
+def test_lists_of_papers_are_read_as_records(
+    folder: Path, papertrail: Any, tmp_path: Path, name: str, content: str
+) -> None:
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    for command in ("interest", "category"):
+        answers = [json.loads(line) for line in papertrail(command, "--file", tmp_path / name, "--json").splitlines()]
+        assert [answer["title"] for answer in answers] == ["tree", "graph"]
+
+
+@pytest.mark.parametrize("content", ["<html><body>tree</body></html>", "author,year\nLee,2019\n", "%PDF-1.4"])
+def test_what_is_no_list_of_papers_is_refused(folder: Path, papertrail: Any, tmp_path: Path, content: str) -> None:
+    (tmp_path / "papers").write_text(content, encoding="utf-8")
+    with pytest.raises(DataError, match=r"seems to be an HTML page|without a title column|a PDF"):
+        papertrail("interest", "--file", tmp_path / "papers")
 
 
 def test_a_summary_of_a_text_file_or_of_s2orc(folder: Path, papertrail: Any, tmp_path: Path) -> None:

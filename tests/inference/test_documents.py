@@ -26,7 +26,8 @@ def test_json_is_recognised_by_its_beginning(content: str) -> None:
 @pytest.mark.parametrize(
     ("text", "citations"),
     [
-        (r"in \citep[see][p.~3]{lee}, \cite{lee,ng}", [(r"\citep[see][p.~3]{lee}", "lee"), (r"\cite{lee,ng}", None)]),
+        (r"in \citep[see][p.~3]{lee}", [(r"\citep[see][p.~3]{lee}", "lee")]),
+        (r"in \cite{lee,ng}", [(r"\cite{lee", "lee"), (",ng}", "ng")]),
         ("shown [3], [4, 7] and [5-9].", [("[3]", None), ("[4, 7]", None), ("[5-9]", None)]),
         ("(Lee and Ng, 2019; Ng, 2020a) say", [("(Lee and Ng, 2019; Ng, 2020a)", None)]),
         ("Lee et al. (2019) and O'Neil & Ng (2020b)", [("Lee et al. (2019)", None), ("O'Neil & Ng (2020b)", None)]),

@@ -1,22 +1,29 @@
-"""Papers in S2ORC's JSON form: title, abstract, paragraphs with spans, bibliography.
+"""Papers in S2ORC's JSON form and its relatives: title, abstract, paragraphs with spans, bibliography.
 
-`read_papers` reads the papers of a data source and refuses a paper that lacks a field. `parse_paper` reads a user's
-paper, in which most fields are optional.
+`read_papers` reads the papers of a data source. It refuses a paper of doc2json that lacks a field which that parser
+always writes, because the file is damaged. `parse_paper` reads a user's paper, in which most fields are optional. Both
+accept the forms of papertrail.data.formats.paper_forms, drop and count bad spans, and normalise text to NFC.
 
 Source: Lo et al., 2020, "S2ORC: The Semantic Scholar Open Research Corpus"; files as written by
-https://github.com/allenai/s2orc-doc2json, one paper each.
+https://github.com/allenai/s2orc-doc2json.
 """
 
 import json
+import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from papertrail.core.errors import DataError
 from papertrail.core.records import Counts
+from papertrail.data.formats.paper_forms import is_paper, unify
+from papertrail.data.formats.tei import read_tei
+from papertrail.data.formats.text import parse_json, read_lines
 from papertrail.data.text import find_year
 
 Json = dict[str, Any]
+FILES = ("*.json", "*.json.gz", "*.jsonl", "*.jsonl.gz", "*.xml", "*.xml.gz")
 KINDS: dict[type, str] = {dict: "an object", list: "a list", str: "a string"}  # in messages
 UNREADABLE = {"start": 0, "end": 0, "text": None, "ref_id": None}  # a span that is dropped, as no text equals None
 
@@ -64,39 +71,68 @@ class Paper:
 
 
 def read_papers(folder: Path, counts: Counts) -> list[Paper]:
-    """Return all papers of a folder of JSON files, sorted by id.
+    """Return all papers of a folder of JSON, JSON lines and TEI files, also with gzip, sorted by id.
 
-    Spans that do not match their text are dropped and counted; a span of an unknown entry has no target.
+    Spans that do not match their text are dropped and counted; a span of an unknown entry has no target. A line of
+    JSON lines without body text is dropped and counted: releases of S2ORC have such lines.
 
     Raises:
-        DataError: The folder has no paper; a file is not JSON, has no body text, or lacks a field.
+        DataError: The folder has no paper; a file is not JSON or XML, has no body text, or is in no known form.
     """
-    files = sorted(folder.glob("*.json"))
+    files = sorted(file for pattern in FILES for file in folder.glob(pattern))
     if not files:
         raise DataError(f"{folder}: no *.json file; the source is empty or its folder has another name")
-    return [_read_paper(file, counts) for file in files]
+    papers = [paper for file in files for paper in _read_file(file, counts)]
+    if not papers:
+        raise DataError(f"{folder}: no paper with body text; dropped: {dict(counts.dropped)}")
+    for paper in papers:
+        counts.read["papers"] += 1
+        counts.read["papers without a bibliography"] += not paper.bibliography
+        counts.read["paragraphs"] += len(paper.body)
+    return sorted(papers, key=lambda paper: paper.id)
 
 
-def _read_paper(file: Path, counts: Counts) -> Paper:
+def _read_file(file: Path, counts: Counts) -> Iterator[Paper]:
+    name = file.name.removesuffix(".gz")
+    if name.endswith(".jsonl"):
+        for number, line in enumerate(read_lines(file), start=1):
+            if line.strip():
+                raw = parse_json(line, file, number)
+                id_ = next((str(raw[key]) for key in ("paper_id", "corpusid") if key in raw), f"{name}:{number}")
+                paper = _read_paper(raw, id_, f"{file}:{number}", counts)
+                if paper.body:
+                    yield paper
+                else:
+                    counts.dropped["papers: no body text"] += 1
+        return
+    id_ = name.removesuffix(".json").removesuffix(".xml").removesuffix(".tei").removesuffix(".grobid")
     try:
-        paper = _make_paper(json.loads(file.read_text(encoding="utf-8")), file.stem, counts)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        content = "".join(read_lines(file)) if file.suffix == ".gz" else file.read_text(encoding="utf-8-sig")
+        raw = read_tei(content, str(file)) if name.endswith(".xml") else json.loads(content)
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DataError(f"{file}: not valid JSON ({error}); fetch the source again") from None
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise DataError(f"{file}: not a paper in S2ORC form: {type(error).__name__} at {error}") from None
+    paper = _read_paper(raw, id_, str(file), counts)
     if not paper.body:
         raise DataError(f"{file}: pdf_parse.body_text has no paragraph; a paper without sections cannot be used")
-    counts.read["papers"] += 1
-    counts.read["papers without a bibliography"] += not paper.bibliography
-    counts.read["paragraphs"] += len(paper.body)
-    return paper
+    yield paper
+
+
+def _read_paper(raw: Any, id_: str, place: str, counts: Counts) -> Paper:
+    try:
+        if isinstance(raw, dict) and "pdf_parse" not in raw and is_paper(raw):
+            return parse_paper(raw, id_, counts)
+        return _make_paper(raw, id_, counts)
+    except DataError as error:
+        raise DataError(f"{place}: not a paper in S2ORC form: {error}") from None
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise DataError(f"{place}: not a paper in S2ORC form: {type(error).__name__} at {error}") from None
 
 
 def parse_paper(raw: Json, id_: str, counts: Counts) -> Paper:
-    """Return the paper in a user's S2ORC JSON.
+    """Return the paper in a user's JSON, in any form of papertrail.data.formats.paper_forms.
 
-    Only `pdf_parse.body_text` and the text of each paragraph are required. Spans that are malformed, outside the text,
-    overlapping or different from their text are dropped and counted.
+    Only the body text, such as `pdf_parse.body_text`, and the text of each paragraph are required. Spans that are
+    malformed, outside the text, overlapping or different from their text are dropped and counted.
 
     Args:
         raw: The decoded JSON.
@@ -106,12 +142,15 @@ def parse_paper(raw: Json, id_: str, counts: Counts) -> Paper:
     Raises:
         DataError: A required field is missing, or a field has another type; the message has its dotted name.
     """
-    parse = _take(raw, "pdf_parse", dict, f"{id_}: ")
-    place = f"{id_}: pdf_parse."
+    if not isinstance(raw, dict):
+        raise _wrong_kind(id_, dict, raw)
+    unified, name = unify(raw, counts)
+    parse = _take(unified, "pdf_parse", dict, f"{id_}: ")
+    place = f"{id_}: {name}." if name else f"{id_}: "
     body = _take(parse, "body_text", list, place)
     completed = {
-        "title": _take(raw, "title", str, f"{id_}: ", ""),
-        "abstract": raw["abstract"] if isinstance(raw.get("abstract"), str) else "",  # elsewhere a list of paragraphs
+        "title": _take(unified, "title", str, f"{id_}: ", ""),
+        "abstract": unified["abstract"],
         "pdf_parse": {
             "bib_entries": _complete_entries(_take(parse, "bib_entries", dict, place, {}), f"{place}bib_entries"),
             "ref_entries": _take(parse, "ref_entries", dict, place, {}),
@@ -176,8 +215,8 @@ def _complete_paragraph(raw: Any, prefix: str) -> Json:
     return {
         "text": text,
         "section": _take(raw, "section", str, prefix, ""),
-        "cite_spans": [_complete_span(span, text) for span in _take(raw, "cite_spans", list, prefix, [])],
-        "ref_spans": [_complete_span(span, text) for span in _take(raw, "ref_spans", list, prefix, [])],
+        "cite_spans": _take(raw, "cite_spans", list, prefix, []),
+        "ref_spans": _take(raw, "ref_spans", list, prefix, []),
     }
 
 
@@ -219,19 +258,33 @@ def _read_entry(key: str, raw: Json) -> Entry:
     title = " ".join(_text(raw["title"]).split())
     abstract = raw.get("abstract")
     abstract = " ".join(abstract.split()) if isinstance(abstract, str) else ""
-    return Entry(key, title, year, _text(raw["venue"] or ""), authors, abstract)
+    return Entry(key, to_nfc(title), year, _text(raw["venue"] or ""), authors, to_nfc(abstract))
 
 
 def _read_paragraph(raw: Json, bibliography: dict[str, Entry], floats: Json, counts: Counts) -> Paragraph:
     text = _text(raw["text"])
     citations = _read_spans(raw["cite_spans"], text, bibliography, "citation spans", counts)
     references = _read_spans(raw["ref_spans"], text, floats, "reference spans", counts)
-    return Paragraph(raw["section"] or "", text, citations, references)
+    if not unicodedata.is_normalized("NFC", text):
+        citations, references = _move(citations, text), _move(references, text)
+    return Paragraph(raw["section"] or "", to_nfc(text), citations, references)
 
 
-def _read_spans(spans: list[Json], text: str, targets: Json, kind: str, counts: Counts) -> tuple[Span, ...]:
+def to_nfc(text: str) -> str:
+    """Return a text in Unicode normal form C: letters with accents are one character."""
+    return unicodedata.normalize("NFC", text)
+
+
+def _move(spans: tuple[Span, ...], text: str) -> tuple[Span, ...]:
+    """Return spans of a text as spans of the normalised text; those without a character are left out."""
+    moved = [Span(len(to_nfc(text[: span.start])), len(to_nfc(text[: span.end])), span.target) for span in spans]
+    return tuple(span for span in moved if span.start < span.end)
+
+
+def _read_spans(spans: list[Any], text: str, targets: Json, kind: str, counts: Counts) -> tuple[Span, ...]:
     kept: list[Span] = []
-    for span in sorted(spans, key=lambda span: (span["start"], span["end"])):
+    complete = [_complete_span(span, text) for span in spans]
+    for span in sorted(complete, key=lambda span: (span["start"], span["end"])):
         counts.read[kind] += 1
         if text[span["start"] : span["end"]] != span["text"]:
             counts.dropped[f"{kind}: text differs from the paragraph's"] += 1

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from papertrail.core.errors import DataError, PapertrailError
 from papertrail.data.task import Command
 from papertrail.inference.bibliography import parse_bibliography
-from papertrail.inference.documents import Document, find_citations
+from papertrail.inference.documents import Document, find_citations, read_pasted
 from papertrail.inference.task_commands import TaskCommand
 from papertrail.serve import limits
 from papertrail.serve.api import check_pairs
@@ -166,7 +166,7 @@ def _read_part(command: Command, title: str, text: str) -> Part:
         sentences = split_sentences(text) or [text]
         left_out = max(len(sentences) - limits.SENTENCES, 0)
         return Part(command=command, inputs=sentences[: limits.SENTENCES], left_out=left_out)
-    return Part(command=command, inputs=[text])
+    return Part(command=command, inputs=[read_pasted(text) if command.input == "document" else text])
 
 
 def _add_link(pages: APIRouter, queue: BatchQueue, known: list[Command]) -> None:
@@ -196,4 +196,5 @@ def _make_document(text: str, bibliography: str) -> Document:
     entries = parse_bibliography(bibliography, "bibliography")
     if len(entries) > limits.ENTRIES:
         raise DataError(f"the bibliography has {len(entries)} entries, the maximum is {limits.ENTRIES}; leave some out")
-    return check_pairs({"text": text, "citations": find_citations(text), "bibliography": entries})
+    citations = find_citations(text, frozenset(entry["id"] for entry in entries))
+    return check_pairs({"text": text, "citations": citations, "bibliography": entries})

@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from papertrail.data.formats.s2orc import to_nfc
 from papertrail.serve import limits
 from papertrail.serve.errors import ErrorResponse
 from papertrail.serve.pages.marks import list_types, mark
@@ -34,7 +35,7 @@ def render(name: str, error: ErrorResponse | None, **values: Any) -> Response:
 
 
 async def read_form(request: Request, *names: str) -> list[str]:
-    r"""Return fields of a form without files, stripped, with line ends \n; a missing field is empty.
+    r"""Return fields of a form without files, stripped, in NFC, with line ends \n; a missing field is empty.
 
     Raises:
         HTTPException: The request is not such a form.
@@ -46,7 +47,7 @@ async def read_form(request: Request, *names: str) -> list[str]:
         fields = parse_qs((await request.body()).decode("ascii"), max_num_fields=FIELDS, errors="strict")
     except ValueError as error:  # not UTF-8, or too many fields
         raise HTTPException(400, f"the form cannot be read ({error})") from None
-    return [fields.get(name, [""])[0].replace("\r\n", "\n").strip() for name in names]
+    return [to_nfc(fields.get(name, [""])[0]).replace("\r\n", "\n").strip() for name in names]
 
 
 def check_field(name: str, value: str, most: int) -> ErrorResponse | None:

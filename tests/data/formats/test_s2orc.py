@@ -118,7 +118,7 @@ def test_span_of_an_unknown_entry_has_no_target(folder: Path) -> None:
         ("pdf_parse.bib_entries.BIBREF0.title", None, "not a paper in S2ORC form"),
         ("pdf_parse.bib_entries.BIBREF0", {}, "not a paper in S2ORC form: KeyError at '"),
         ("pdf_parse.bib_entries.BIBREF0.year", "soon", "not a paper in S2ORC form"),
-        ("pdf_parse.body_text.0.cite_spans.0.start", "4", "not a paper in S2ORC form"),
+        ("pdf_parse.body_text.0.cite_spans", 4, "not a paper in S2ORC form"),
         ("pdf_parse.body_text.0.text", None, "not a paper in S2ORC form"),
         ("pdf_parse.body_text", [], "pdf_parse.body_text has no paragraph"),
     ],
