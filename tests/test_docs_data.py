@@ -23,7 +23,7 @@ TOPICS = ("stones", "valleys", "rivers", "sieves", "keepers", "bridges", "winter
 
 
 def blocks(file: str) -> dict[str, dict[str, Any]]:
-    """Return the YAML blocks of a document that declare a data set, by its name; tests/stages/test_beir.py has search."""
+    """Return the YAML blocks of a document by data set; those of search are tested in tests/stages/test_beir.py."""
     texts = re.findall(r"^```yaml\n(.*?)^```", (ROOT / file).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     found = [YAML(typ="safe", pure=True).load(text) for text in texts if "semantic_search" not in text]
     return {next(iter(block["datasets"])): block for block in found if "datasets" in block}
