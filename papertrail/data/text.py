@@ -24,6 +24,7 @@ TOKEN = regex.compile(
 )
 NO_NUMBER = frozenset({"", "nan", "<na>"})  # how programs write a missing id, in lower case
 NO_VALUE = NO_NUMBER | {"null", "none", "#n/a"}  # of a cell in a table, which has no type
+WIDE_SPACE = re.compile(r"[^\S\x00-\x7f]")  # white space that has several bytes in UTF-8
 YEAR = re.compile(r"\b((?:1[5-9]|20)\d\d)[a-z]?\b")  # 2019, 2019a
 
 
@@ -97,6 +98,11 @@ def find_year(text: object) -> int | None:
     return int(found[1]) if found else None
 
 
+def _with_plain_spaces(text: str) -> str:
+    """Return a text of the same length for sentencex, which stops the process at a wide space before a full stop."""
+    return WIDE_SPACE.sub(" ", text)
+
+
 def sentence_bounds(text: str, spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     """Yield the [start, end) characters of each sentence.
 
@@ -105,7 +111,7 @@ def sentence_bounds(text: str, spans: list[tuple[int, int]]) -> Iterator[tuple[i
         spans: [start, end) of mentions; a sentence boundary inside one of them is ignored.
     """
     start = 0
-    for boundary in get_sentence_boundaries("en", text):
+    for boundary in get_sentence_boundaries("en", _with_plain_spaces(text)):
         end = boundary["end_index"]
         if not any(first < end < last for first, last in spans):
             yield start, end
@@ -116,4 +122,6 @@ def sentence_bounds(text: str, spans: list[tuple[int, int]]) -> Iterator[tuple[i
 
 def split_sentences(text: str) -> list[str]:
     """Return the sentences of a text with single spaces; blank ones are left out."""
-    return [joined for sentence in segment("en", text) if (joined := " ".join(str(sentence).split()))]
+    return [
+        joined for sentence in segment("en", _with_plain_spaces(text)) if (joined := " ".join(str(sentence).split()))
+    ]

@@ -10,11 +10,10 @@ import numpy as np
 from nltk.stem.porter import PorterStemmer
 from rouge_score.rouge_scorer import RougeScorer
 from rouge_score.tokenizers import DefaultTokenizer
-from sentencex import segment
 
 from papertrail.core.errors import DataError
 from papertrail.core.records import Row
-from papertrail.data.text import count_words, split_words, tokenize
+from papertrail.data.text import count_words, split_sentences, split_words, tokenize
 
 UNSTEMMED = 3  # letters of a word that is not stemmed, as in rouge-score
 ROUGE = ("rouge1", "rouge2", "rougeL", "rougeLsum")
@@ -80,7 +79,7 @@ def rouge_scores(reference: Sequence[str], text: str) -> dict[str, float]:
 
     Source: Lin 2004, ROUGE, computed by Google's package rouge-score.
     """
-    split = ("\n".join(segment("en", whole)) for whole in (" ".join(reference), text))
+    split = ("\n".join(split_sentences(whole)) for whole in (" ".join(reference), text))
     scores = scorer(ROUGE).score(*split)
     return {name: float(scores[name].fmeasure) for name in ROUGE}
 

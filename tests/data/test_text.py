@@ -130,3 +130,10 @@ def test_tokens_and_words_of_ascii(text: str) -> None:
 def test_tokens_and_words_of_other_scripts(text: str, tokens: list[str], words: int) -> None:
     assert tokenize(text) == tokenize(unicodedata.normalize("NFD", text)) == tokens
     assert count_words(text) == words
+
+
+@pytest.mark.parametrize("space", ["\xa0", "\u3000", "\u2028", "\x85"])
+def test_a_wide_space_before_a_full_stop(space: str) -> None:
+    text = f"See Table A{space}. It is long."
+    assert [text[start:end] for start, end in sentence_bounds(text, [])][-1] == text[-len("It is long.") :]
+    assert split_sentences(text)[-1] == "It is long."

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
-from sentencex import segment
 
 from papertrail.core.params import Positive, Rate, RelativePath, Sizes, strict
 from papertrail.core.randomness import draw, sample
@@ -26,6 +25,7 @@ from papertrail.core.records import Counts, Row
 from papertrail.data.formats.aclsum import read_split_papers
 from papertrail.data.formats.articles import StreamSample, read_articles
 from papertrail.data.task import Task
+from papertrail.data.text import split_sentences
 
 if TYPE_CHECKING:
     from datasets import Features
@@ -135,7 +135,7 @@ def _cut(sentences: list[str], longest: int) -> list[list[str]]:
 
 def _split_sentences(text: str, min_words: int, counts: Counts) -> list[str]:
     """Return the sentences with enough words; count the others."""
-    sentences = [" ".join(sentence.split()) for sentence in segment("en", text)]
+    sentences = split_sentences(text)
     kept = [sentence for sentence in sentences if len(sentence.split()) >= min_words]
     counts.read["sentences"] += len(sentences)
     counts.dropped[f"sentences under {min_words} words"] += len(sentences) - len(kept)
