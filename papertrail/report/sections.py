@@ -101,7 +101,13 @@ def _task(params: Params, task: str) -> Section:
     datasets = list(dict.fromkeys(model.dataset for model in own.models.values()))
     origins = dict.fromkeys(label_origin_of(params.datasets[name]) for name in datasets)
     labels = " ".join(ORIGINS[origin].describe() for origin in origins)
-    builders = (tables.result_table, tables.comparison_table, tables.score_table, tables.class_table)
+    builders = (
+        tables.result_table,
+        tables.caution_table,
+        tables.comparison_table,
+        tables.score_table,
+        tables.class_table,
+    )
     curves = [plots.draw_recall(name) for name in own.models]
     curves += [plots.draw_curve(list(own.models), curve) for curve in plots.CURVES]
     confusions = [

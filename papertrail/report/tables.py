@@ -11,6 +11,7 @@ from tabulate import tabulate
 from papertrail.core.errors import PapertrailError, ParamsError
 from papertrail.core.params import Params
 from papertrail.data.task import load_task
+from papertrail.evaluate.cautions import find_cautions
 from papertrail.evaluate.stats.comparison import MODEL, ORACLES, verdict
 from papertrail.models.choice import pick
 from papertrail.report.names import COMBINED, METRICS, SIMPLE, SYSTEMS, metric_name, model_name, system_name
@@ -238,6 +239,17 @@ def class_table(params: Params) -> Table:
         if isinstance(block, dict) and "support" in block
     ]
     return Table(title="Classes", headers=["model", "class", "precision", "recall", "F1", "examples"], rows=rows)
+
+
+def caution_table(params: Params) -> Table:
+    """Return a row per caution on a model: a better system, one predicted class, a choice on few examples."""
+    rows = []
+    for name, model in params.models.items():
+        for view, scores in read_scores(name).items():
+            metric = load_task(model.task).headline(scores[MODEL]) or ""
+            cautions = find_cautions(scores, metric, name_of=lambda key: METRICS.get(key) or system_name(key))
+            rows += [[model_name(name, view), caution] for caution in cautions]
+    return Table(title="Cautions", headers=["model", "caution"], rows=rows)
 
 
 def seed_table(params: Params) -> Table:

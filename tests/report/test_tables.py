@@ -9,7 +9,15 @@ import pytest
 from papertrail.core.errors import PapertrailError
 from papertrail.core.params import Params, load_params
 from papertrail.report.names import model_name
-from papertrail.report.tables import answer_table, class_table, comparison_table, result_table, score_table, seed_table
+from papertrail.report.tables import (
+    answer_table,
+    caution_table,
+    class_table,
+    comparison_table,
+    result_table,
+    score_table,
+    seed_table,
+)
 from tests.fixtures.results import keep_four, write_json, write_results
 
 NOT_SIGNIFICANT = "not significant (MDE 0.070, one test, 80 % power)"
@@ -58,6 +66,15 @@ def test_other_comparisons_are_in_their_own_table(results: Params) -> None:
         ["again", "base", "-0.100 [+0.050, +0.150]", "0.0300", "worse"],
         ["tiny-search", "BM25 + model", "+0.100 [+0.050, +0.150]", "0.0600", NOT_SIGNIFICANT],
     ]
+
+
+def test_a_better_baseline_is_a_caution(results: Params) -> None:
+    assert caution_table(results).rows == []
+    scores = json.loads(Path("metrics/evaluate/again.json").read_text(encoding="utf-8"))
+    scores["test"]["tfidf"]["macro_f1"] = 0.875
+    write_json("evaluate/again.json", scores)
+    sentence = "TF-IDF + logistic regression scores higher on the test split: macro-F1 0.875 against 0.800"
+    assert caution_table(results).rows == [["again", sentence]]
 
 
 def test_a_model_without_the_headline_metric_of_its_task_is_an_error(results: Params) -> None:
