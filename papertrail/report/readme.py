@@ -9,8 +9,9 @@ from pathlib import Path
 from papertrail.core.artifacts import write_text
 from papertrail.core.errors import PapertrailError
 from papertrail.core.params import Params, load_params
+from papertrail.report.answers import answer_table
 from papertrail.report.data_tables import data_table
-from papertrail.report.tables import Table, answer_table, comparison_table, result_table, score_table, seed_table
+from papertrail.report.tables import Table, comparison_table, result_table, score_table, seed_table
 
 README = Path("README.md")
 RESULTS = Path("docs/results.md")

@@ -10,6 +10,7 @@ from papertrail.core.parquet import read_rows
 from papertrail.data.task import label_origin_of, load_task
 from papertrail.evaluate.results import EXAMPLES
 from papertrail.report import data_tables, plots, tables
+from papertrail.report.answers import answer_table, read_answers
 from papertrail.report.charts import Chart
 from papertrail.report.names import ORIGINS, model_name
 from papertrail.report.plots import Confusion
@@ -90,8 +91,8 @@ def _overview(params: Params) -> Section:
     return Section(
         title="Overview",
         text=text,
-        tables=_filled(tables.answer_table(params), summary, tables.seed_table(params)),
-        effects=effects,
+        tables=_filled(answer_table(params), summary, tables.seed_table(params)),
+        effects=[replace(answer.effect, model=answer.task) for answer in read_answers(params) if answer.effect],
     )
 
 
@@ -117,6 +118,7 @@ def _task(params: Params, task: str) -> Section:
         title=load_task(task).title,
         text=f"Data: {', '.join(datasets)}. {labels}",
         tables=_filled(*(build(own) for build in builders)),
+        effects=[effect for result in tables.read_results(own) for effect in result.effects],
         charts=[chart for chart in curves if chart],
         confusions=[confusion for confusion in confusions if confusion],
         examples=[examples for name in own.models for examples in read_examples(name)],

@@ -2,19 +2,18 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tabulate import tabulate
 
-from papertrail.core.errors import PapertrailError, ParamsError
+from papertrail.core.errors import PapertrailError
 from papertrail.core.params import Params
 from papertrail.data.task import load_task
 from papertrail.evaluate.cautions import find_cautions
 from papertrail.evaluate.stats.comparison import MODEL, ORACLES, verdict
-from papertrail.models.choice import pick
-from papertrail.report.names import COMBINED, METRICS, SIMPLE, SYSTEMS, metric_name, model_name, system_name
+from papertrail.report.names import COMBINED, METRICS, SYSTEMS, metric_name, model_name, system_name
 
 COMPARISONS = Path("metrics/comparisons.json")
 CRANFIELD = Path("benchmarks/cranfield.json")  # scores of a retriever on a collection outside the pipeline
@@ -147,7 +146,7 @@ def result_table(params: Params) -> Table:
             f"{system_name(system)} {with_interval(scores, result.metric)}"
             for system, scores in result.baselines.items()
         )
-        against = _describe(result.best) if result.best else ["-", "-", "-"]
+        against = describe_effect(result.best) if result.best else ["-", "-", "-"]
         score = with_interval(result.scores, result.metric)
         rows.append([result.model, metric_name(result.metric), score, baselines or "-", *against])
     headers = ["model", "metric on test", "score", "baselines", "difference from the best baseline"]
@@ -155,38 +154,15 @@ def result_table(params: Params) -> Table:
     return Table(title="Models and baselines", headers=headers, rows=rows)
 
 
-def answer_table(params: Params) -> Table:
-    """Return a row per task: the model that answers, its score, and its difference from the best simple method.
-
-    Raises:
-        PapertrailError: A metrics file is missing.
-    """
-    rows = []
-    for task in dict.fromkeys(model.task for model in params.models.values()):
-        try:
-            name = pick(params, task, None, Path()).name
-        except ParamsError:  # a retriever without an index cannot answer
-            continue
-        result = read_results(replace(params, models={name: params.models[name]}))[0]
-        simple = {system: scores for system, scores in result.baselines.items() if system in SIMPLE}
-        best = max(simple, key=lambda system: float(simple[system][result.metric]), default=None)
-        effect = next((e for e in result.effects if (e.other, e.metric) == (best, result.metric)), None)
-        against = f"{system_name(best)} {simple[best][result.metric]:.3f}" if best else "-"
-        score = f"{metric_name(result.metric)} {with_interval(result.scores, result.metric)}"
-        rows.append([load_task(task).title, name, score, against, *(_describe(effect) if effect else ["-", "-", "-"])])
-    headers = ["task", "model that answers", "score on test", "best simple method", "difference", "p (Holm)", "verdict"]
-    return Table(title="Models that answer", headers=headers, rows=rows)
-
-
 def comparison_table(params: Params) -> Table:
     """Return a row per comparison that is not in the table of results."""
     effects = [effect for result in read_results(params) for effect in result.effects if effect is not result.best]
-    rows = [[e.model, system_name(e.other), metric_name(e.metric), *_describe(e)] for e in effects]
+    rows = [[e.model, system_name(e.other), metric_name(e.metric), *describe_effect(e)] for e in effects]
     headers = ["model", "compared with", "metric", "difference", "p (Holm)", "verdict"]
     return Table(title="Other comparisons", headers=headers, rows=rows)
 
 
-def _describe(effect: Effect) -> list[str]:
+def describe_effect(effect: Effect) -> list[str]:
     """Return the difference with its interval, such as `+0.042 [+0.009, +0.082]`, the p-value and the verdict."""
     difference = "{effect:+.3f} [{low:+.3f}, {high:+.3f}]".format(**effect.numbers)
     return [difference, f"{effect.numbers['p_holm']:.4f}", effect.verdict]

@@ -8,9 +8,9 @@ import pytest
 
 from papertrail.core.errors import PapertrailError
 from papertrail.core.params import Params, load_params
+from papertrail.report.answers import answer_table
 from papertrail.report.names import model_name
 from papertrail.report.tables import (
-    answer_table,
     caution_table,
     class_table,
     comparison_table,
