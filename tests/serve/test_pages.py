@@ -95,6 +95,15 @@ def test_the_home_page_lists_commands_and_models(address: str, models: StubModel
     assert "`dvc repro finetune@gone` trains it" in text
 
 
+def test_the_home_page_opens_with_a_search_and_examples(address: str, models: StubModels) -> None:
+    page = Reader(get(address, "/"))
+    assert "q" in page.values()
+    (command,) = (question.command for question in models.commands.values() if question.command.input == "query")
+    links = [str(tag["href"]) for name, tag in page.tags if name == "a" and "/search?q=" in str(tag["href"])]
+    assert len(links) == len(command.examples) > 0
+    assert Reader(get(address, links[0])).values()["q"] == command.examples[0]
+
+
 def test_search_shows_hits_with_links_to_similar_papers(address: str) -> None:
     response = get(address, "/search", q="attention")
     page = Reader(response)
