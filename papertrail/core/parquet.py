@@ -3,15 +3,17 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from datasets import ClassLabel, Dataset, Features, List
 
 from papertrail.core.artifacts import new_file
 from papertrail.core.errors import DataError
 from papertrail.core.records import Row
+
+if TYPE_CHECKING:  # datasets takes seconds to import
+    from datasets import Dataset, Features
 
 KIND = b"papertrail.kind"  # of the schema metadata
 SHARD = 10_000  # rows per row group, and rows in memory while streaming
@@ -20,7 +22,7 @@ SHARD = 10_000  # rows per row group, and rows in memory while streaming
 class RowWriter:
     """Takes rows one at a time and writes them in shards; made by `open_rows`."""
 
-    def __init__(self, name: str, features: Features, file: pq.ParquetWriter) -> None:
+    def __init__(self, name: str, features: "Features", file: pq.ParquetWriter) -> None:
         self.name = name
         self.features = features
         self.file = file
@@ -59,7 +61,7 @@ class RowWriter:
 
 
 @contextmanager
-def open_rows(features: Features, path: Path, kind: str | None = None) -> Iterator[RowWriter]:
+def open_rows(features: "Features", path: Path, kind: str | None = None) -> Iterator[RowWriter]:
     """Yield a writer of a Parquet file, which appears when the block ends without an error.
 
     Args:
@@ -77,7 +79,7 @@ def open_rows(features: Features, path: Path, kind: str | None = None) -> Iterat
             writer.write_shard()
 
 
-def write_rows(rows: Iterable[Row], features: Features, path: Path, kind: str | None = None) -> None:
+def write_rows(rows: Iterable[Row], features: "Features", path: Path, kind: str | None = None) -> None:
     """Write rows as Parquet; see `open_rows`.
 
     Raises:
@@ -90,6 +92,8 @@ def write_rows(rows: Iterable[Row], features: Features, path: Path, kind: str | 
 
 def _encode(value: Any, feature: Any) -> Any:
     """Turn class names into numbers. Other values stay: pyarrow rejects wrong types, encode_example would convert."""
+    from datasets import ClassLabel, List
+
     if isinstance(feature, List):
         if not isinstance(value, list | tuple):
             raise TypeError(f"expected a list, got {value!r}")
@@ -103,12 +107,14 @@ def _encode(value: Any, feature: Any) -> Any:
     return feature.encode_example(value) if isinstance(feature, ClassLabel) else value
 
 
-def read_rows(path: Path) -> Dataset:
+def read_rows(path: Path) -> "Dataset":
     """Return the rows of a Parquet file with their features, in memory.
 
     Raises:
         DataError: There is no such file, or it is no complete Parquet file.
     """
+    from datasets import Dataset
+
     try:
         return Dataset(pq.read_table(path, memory_map=False))
     except (OSError, pa.ArrowInvalid) as error:
@@ -155,7 +161,7 @@ def _unreadable(path: Path, error: Exception) -> DataError:
 class Rows(Sequence[Row]):
     """The rows of a data set, kept in Arrow memory and converted one at a time."""
 
-    def __init__(self, data: Dataset) -> None:
+    def __init__(self, data: "Dataset") -> None:
         table = data.with_format("arrow")[:].combine_chunks()  # one chunk, so that access by index is fast
         self.columns = {name: table[name] for name in table.column_names}
         self.size: int = table.num_rows

@@ -94,7 +94,7 @@ def start(runtime: Runtime, seed: int) -> None:
         raise MachineError("params.yaml: runtime.precision: fp16 needs a GPU, and none was found; set fp32 or bf16")
     keep_freed_memory()
     torch.set_num_threads(runtime.threads)
-    torch.use_deterministic_algorithms(True)
+    torch.set_deterministic_debug_mode("error")  # as use_deterministic_algorithms, which imports torch.compile
     disable_progress_bar()  # type: ignore[no-untyped-call]  # of loading weights
     random.seed(seed)
     np.random.seed(seed)

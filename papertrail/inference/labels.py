@@ -12,7 +12,6 @@ from papertrail.inference.load import Model
 from papertrail.models.batching import predict_logits
 from papertrail.models.encoding import encode_rows
 from papertrail.models.heads import join_inputs, load_head
-from papertrail.models.linear import to_logits
 
 
 def label_inputs(model: Model, inputs: list[Any]) -> list[Row]:
@@ -55,6 +54,8 @@ def _predict(model: Model, settings: Classifier, rows: list[Row]) -> tuple[list[
 
 def _predict_linear(model: Model, settings: Linear, rows: list[Row]) -> tuple[list[Any], list[bool]]:
     """Return the same for a linear model, whose logits are logarithms of probabilities."""
+    from papertrail.models.linear import to_logits  # takes seconds to import
+
     texts = [join_inputs(row, settings.inputs, frozenset()) for row in rows]
     probabilities = model.network.predict(texts, model.params.evaluation.linear.batch_size)
     return list(to_logits(probabilities)), [model.network.is_cut(text) for text in texts]

@@ -43,8 +43,8 @@ class Model:
         name: Its name in params.yaml.
         settings: Its block in params.yaml.
         params: The parameters it was trained with.
-        network: The network in evaluation mode on its device; for a retriever a SentenceTransformer, for other kinds
-            than a classifier and a summarizer an object of papertrail.models.
+        network: The network in evaluation mode on its device; for a retriever a QueryEncoder, for
+            other kinds than a classifier and a summarizer another object of papertrail.models.
         tokenizer: Its tokenizer, None for a linear model.
         labels: Names of its outputs; empty without classes.
         index: The collection that a retriever searches; None for other kinds.
@@ -167,9 +167,9 @@ def _load_linear(settings: Linear, runtime: Runtime, folder: Path) -> tuple[Any,
 
 
 def _load_retriever(settings: Retriever, runtime: Runtime, folder: Path) -> tuple[Any, Any]:
-    from papertrail.models.sentence_encoder import load_encoder
+    from papertrail.models.query_encoder import load_query_encoder
 
-    encoder = load_encoder(folder, settings.max_tokens, device(runtime))
+    encoder = load_query_encoder(folder, settings.max_tokens, device(runtime))
     return encoder, encoder.tokenizer
 
 

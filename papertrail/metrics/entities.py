@@ -4,9 +4,6 @@ import re
 from functools import partial
 from typing import Any
 
-from seqeval.metrics.v1 import precision_recall_fscore_support
-from seqeval.scheme import IOB2, Entities
-
 from papertrail.core.errors import DataError
 from papertrail.metrics.arrays import rows_by_name
 
@@ -31,6 +28,9 @@ def entity_scores(references: list[list[str]], predictions: list[list[str]]) -> 
 
     Source: Tjong Kim Sang and De Meulder 2003 (CoNLL-2003), computed by seqeval.
     """
+    from seqeval.metrics.v1 import precision_recall_fscore_support  # takes a second to import
+    from seqeval.scheme import IOB2, Entities
+
     _check_tags(references, predictions)
     actual, predicted = Entities(references, IOB2), Entities(predictions, IOB2)
     rates = partial(

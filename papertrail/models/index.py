@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from papertrail.core.artifacts import sha256_of, sha256_of_folder
 from papertrail.core.errors import DataError
-from papertrail.core.parquet import read_rows
+from papertrail.core.parquet import stream_rows
 from papertrail.core.records import Row
 from papertrail.models.ranking import Bm25, Floats, fuse
 from papertrail.models.search_systems import FUSED_RANKS, System, read_system
@@ -95,7 +95,7 @@ def load_index(folder: Path, model: Path, inputs: Sequence[str]) -> Loaded:
         raise DataError(f"{model}: no such folder; `dvc repro` trains it, `dvc checkout` restores it")
     if sha256_of_folder(model) != expected["model"]:
         raise DataError(f"{folder}: built by another model than {model}; `dvc repro index` rebuilds it")
-    index, documents = faiss.read_index(str(folder / VECTORS)), read_rows(folder / DOCUMENTS).to_list()
+    index, documents = faiss.read_index(str(folder / VECTORS)), list(stream_rows(folder / DOCUMENTS))
     size = (manifest.get("count"), manifest.get("dimension"))
     if (index.ntotal, index.d) != size or index.ntotal != len(documents):
         found = f"{index.ntotal} vectors of {index.d} dimensions, {len(documents)} documents"

@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 from transformers import AutoConfig
 
 from papertrail.core.errors import ParamsError
@@ -34,7 +32,10 @@ def load_encoder(folder: Path, max_tokens: int, device: str, dropout: dict[str, 
     Raises:
         ParamsError: max_tokens exceeds the positions of the encoder, or it has further modules, such as a dense layer.
     """
-    _check_modules(folder)
+    from sentence_transformers import SentenceTransformer  # takes seconds to import
+    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
+
+    check_modules(folder)
     config = AutoConfig.from_pretrained(folder, local_files_only=True)
     check_positions("models: max_tokens", max_tokens, str(folder), config)
     transformer = Transformer(str(folder), max_seq_length=max_tokens, config_kwargs=dropout or {})
@@ -48,7 +49,12 @@ def load_encoder(folder: Path, max_tokens: int, device: str, dropout: dict[str, 
     )
 
 
-def _check_modules(folder: Path) -> None:
+def check_modules(folder: Path) -> None:
+    """Check that a saved encoder has no other modules than MODULES.
+
+    Raises:
+        ParamsError: It has one, such as a dense layer.
+    """
     file = folder / "modules.json"
     if not file.is_file():
         return

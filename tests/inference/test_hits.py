@@ -55,7 +55,7 @@ def test_the_system_of_the_model_orders_the_hits(
     scores = [hit["score"] for hit in answer["hits"]]
     assert scores == sorted(scores, reverse=True) and min(scores) > 0
     (similar,) = find_similar(model, [ids[3]], 5)
-    assert similar["system"] == "model"
+    assert similar["system"] == SYSTEMS["model"]
     assert all(hit["score"] == hit["cosine_similarity"] for hit in similar["hits"])
 
 

@@ -1,9 +1,8 @@
 """Whether two texts belong together: a cross-encoder that ranks the candidates of each query."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from datasets import Features
 from scipy.special import softmax
 from transformers import AutoModelForSequenceClassification, DataCollatorWithPadding, PreTrainedTokenizerFast
 
@@ -12,11 +11,14 @@ from papertrail.core.records import Row
 from papertrail.metrics.ranking import query_scores
 from papertrail.models.batching import PAD_MULTIPLE, Item
 
+if TYPE_CHECKING:
+    from datasets import Features
+
 COLUMNS = ("id", "query", "label", "sampled")
 AUTO_MODEL = AutoModelForSequenceClassification
 
 
-def class_names(features: Features) -> list[str]:
+def class_names(features: "Features") -> list[str]:
     """Return the meaning of labels 0 and 1."""
     return list(features["label"].names)
 

@@ -1,11 +1,9 @@
 """One label per text."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from datasets import Features
 from scipy.special import softmax
-from sklearn.metrics import average_precision_score, f1_score
 from transformers import AutoModelForSequenceClassification, DataCollatorWithPadding, PreTrainedTokenizerFast
 
 from papertrail.core.params import Classifier
@@ -13,11 +11,14 @@ from papertrail.core.records import Row
 from papertrail.models.batching import PAD_MULTIPLE, Item
 from papertrail.models.heads import join_inputs
 
+if TYPE_CHECKING:
+    from datasets import Features
+
 COLUMNS = ("id", "label")
 AUTO_MODEL = AutoModelForSequenceClassification
 
 
-def class_names(features: Features) -> list[str]:
+def class_names(features: "Features") -> list[str]:
     """Return the labels of the data set."""
     return list(features["label"].names)
 
@@ -47,6 +48,8 @@ def decode(rows: list[Row], items: list[Item], logits: list[Any], names: list[st
 
 def validation_score(rows: list[Row], predictions: list[Row], names: list[str]) -> float:
     """Return the macro-F1 over the classes; for two classes, the average precision of class 1, 0 without a positive."""
+    from sklearn.metrics import average_precision_score, f1_score  # takes a second to import
+
     labels = [prediction["label"] for prediction in predictions]
     if len(names) == 2:
         scores = [prediction["probabilities"][1] for prediction in predictions]

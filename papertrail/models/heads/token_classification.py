@@ -1,12 +1,9 @@
 """One IOB2 tag per word, predicted at its first token."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from datasets import Features
 from scipy.special import softmax
-from seqeval.metrics import f1_score
-from seqeval.scheme import IOB2
 from transformers import AutoModelForTokenClassification, DataCollatorForTokenClassification, PreTrainedTokenizerFast
 
 from papertrail.core.params import Classifier
@@ -14,11 +11,14 @@ from papertrail.core.records import Row
 from papertrail.metrics.entities import repair_iob2
 from papertrail.models.batching import IGNORED, PAD_MULTIPLE, Item
 
+if TYPE_CHECKING:
+    from datasets import Features
+
 COLUMNS = ("id", "ner_tags")
 AUTO_MODEL = AutoModelForTokenClassification
 
 
-def class_names(features: Features) -> list[str]:
+def class_names(features: "Features") -> list[str]:
     """Return the tags: O, then B- and I- of each type."""
     return list(features["ner_tags"].feature.names)
 
@@ -73,6 +73,9 @@ def decode(rows: list[Row], items: list[Item], logits: list[Any], names: list[st
 
 def validation_score(rows: list[Row], predictions: list[Row], names: list[str]) -> float:
     """Return the F1 over whole mentions, by seqeval."""
+    from seqeval.metrics import f1_score  # takes a second to import
+    from seqeval.scheme import IOB2
+
     tags = [prediction["tags"] for prediction in predictions]
     predicted = [prediction["predicted_tags"] for prediction in predictions]
     return float(f1_score(tags, predicted, mode="strict", scheme=IOB2, zero_division=0))
