@@ -172,7 +172,7 @@ def test_an_id_of_a_ris_record(tmp_path: Path) -> None:
 
 
 def test_a_line_without_a_tag_in_a_ris_record(tmp_path: Path) -> None:
-    (tmp_path / "a.ris").write_text(RIS.replace("TY  - JOUR\n", "TY  - JOUR\nno tag\n"), encoding="utf-8")
+    (tmp_path / "a.ris").write_text(RIS.replace("TY  - JOUR\n", "TY  - JOUR\nno tag\n", 1), encoding="utf-8")
     assert [row["title"] for row, _ in read(tmp_path / "a.ris", RIS_FORM)] == ["On pebbles", "On cafés"]
     form = replace(RIS_FORM, columns=replace(RIS_FORM.columns, label="custom9"))
     with pytest.raises(DataError, match=r"no record has 'custom9' \(names: abstract, "):
