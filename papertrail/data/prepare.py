@@ -47,7 +47,10 @@ def prepare_dataset(name: str, params: Params) -> None:
     if task.resolve is not None:
         settings = task.resolve(raw, settings)
     counts = Counts(works=params.works)
-    features, leakage = task.features(settings), leakage_of(name, params)
+    try:
+        features, leakage = task.features(settings), leakage_of(name, params)
+    except ValueError as error:  # two classes of one name
+        raise ParamsError(f"params.yaml: datasets.{name}: {error}") from None
     documents = 0
     with new_files(settings.task, name) as (files, collection):
         optional = task.optional_splits(settings)
@@ -115,7 +118,9 @@ def write_splits(
             writers[split].add(row)
             id_ = hashlib.sha256(str(row["id"]).encode()).digest()[:8]
             if id_ in ids:
-                raise DataError(f"data set {name}: duplicate id '{row['id']}'; ids must be unique")
+                raise DataError(
+                    f"data set {name}: duplicate id '{row['id']}', again in {split}; ids must be unique in all splits"
+                )
             ids.add(id_)
             other, other_id = first_of.setdefault(row[task.group], (split, row["id"]))
             if other != split:

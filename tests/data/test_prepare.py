@@ -35,7 +35,7 @@ def test_ids_groups_and_sizes_of_splits_are_checked(tmp_path: Path) -> None:
         (intent, {"test": []}, "data set x: split test is empty"),
         (text, {"train": []}, "data set x: split train is empty"),
         (intent, {"train": rows_of("a", "a")}, "data set x: duplicate id 'a'"),
-        (intent, {"test": rows_of("a", paper="R")}, "data set x: duplicate id 'a'"),
+        (intent, {"test": rows_of("a", paper="R")}, "data set x: duplicate id 'a', again in test; ids must be unique"),
         (
             intent,
             {"test": rows_of("d", paper="P")},

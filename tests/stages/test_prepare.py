@@ -246,6 +246,14 @@ def test_a_value_of_another_type_leaves_no_rows(tmp_path: Path, run: Run) -> Non
     assert not list((tmp_path / "data/prepared").rglob("*quotes*"))
 
 
+def test_two_labels_of_one_name(tmp_path: Path, run: Run) -> None:
+    use_jsonl(tmp_path, {})
+    params = json.loads((tmp_path / "params.yaml").read_text(encoding="utf-8"))
+    params["datasets"]["quotes"]["labels"] = ["method", "method"]
+    (tmp_path / "params.yaml").write_text(json.dumps(params), encoding="utf-8")
+    assert run("quotes").startswith("error: params.yaml: datasets.quotes: Some label names are duplicated.")
+
+
 def test_unknown_label(tmp_path: Path, run: Run) -> None:
     use_jsonl(tmp_path, {"test": '{"text": "a", "label": "method"}\n{"text": "b", "label": "methods"}'})
     assert run("quotes") == (

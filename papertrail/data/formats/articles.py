@@ -97,7 +97,7 @@ def read_fields(
 def _read_records(file: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]]]:
     if file.suffix == ".parquet":
         return _read_parquet(file, columns)
-    delimiter = DELIMITERS.get(Path(file.name.removesuffix(".gz")).suffix)
+    delimiter = DELIMITERS.get(Path(file.name.removesuffix(".gz")).suffix.lower())
     return read_json_lines(file, columns) if delimiter is None else read_table(file, delimiter, columns)
 
 

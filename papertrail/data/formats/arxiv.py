@@ -10,7 +10,7 @@ on the number of threads nor on the version of duckdb, as its own hash and sampl
 papertrail.core.randomness.sample.
 """
 
-import csv
+import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +24,7 @@ from pydantic import Field
 from papertrail.core.errors import DataError
 from papertrail.core.records import Counts
 from papertrail.data.formats.arxiv_records import ID, Record, make_record, repair_id
+from papertrail.data.formats.table import read_table
 from papertrail.data.formats.text import read_lines
 
 if TYPE_CHECKING:
@@ -59,12 +60,14 @@ class Snapshot:
 
     Attributes:
         database: Has the view `usable`: line (position in all files), id, category (the primary one).
-        files: All files.
+        folder: Of the source, for messages.
+        files: All files; tables as JSON lines.
         repaired: Id in the file that is not in arXiv's form -> the id that it means, or None.
         counts: Receives what was read and dropped.
     """
 
     database: "DuckDBPyConnection"
+    folder: Path
     files: tuple[str, ...]
     repaired: dict[str, str | None]
     counts: Counts
@@ -106,8 +109,8 @@ class Snapshot:
         for category, id_ in self.database.execute(query, parameters).fetchall():
             drawn.setdefault(category, []).append(id_)
         if missing := sorted(set(categories) - drawn.keys()):
-            known = f"known: {', '.join(self.most_frequent(20))}, ...; {self.counts.summarise()}"
-            raise DataError(f"{self.files[0]}: no usable record of category '{missing[0]}' ({known})")
+            known = f"known: {', '.join(self.most_frequent(20)) or 'none'}; {self.counts.summarise()}"
+            raise DataError(f"{self.folder}: no usable record of category '{missing[0]}' ({known})")
         return {category: drawn[category] for category in categories}
 
     def read(self, ids: set[str]) -> list[Record]:
@@ -147,15 +150,16 @@ def open_snapshot(folder: Path, min_title_words: int, min_abstract_words: int, c
     import duckdb
 
     files = _list_files(folder)
-    with TemporaryDirectory() as spill, duckdb.connect() as database:
+    with TemporaryDirectory() as spill, TemporaryDirectory() as tables, duckdb.connect() as database:
         database.execute("SET memory_limit = ?", [MEMORY])
         database.execute("SET temp_directory = ?", [spill])
         database.execute("SET threads = ?", [int(os.environ.get("OMP_NUM_THREADS", "1"))])  # of runtime.threads
         database.execute("SET autoinstall_known_extensions = false")
         database.execute("SET enable_progress_bar = false")
         try:
+            files = _to_lines(files, Path(tables))
             repaired = _survey(database, files, (min_title_words, min_abstract_words), counts)
-            yield Snapshot(database, files, repaired, counts)
+            yield Snapshot(database, folder, files, repaired, counts)
         except duckdb.Error as error:
             reason = " ".join(str(error).split())[:300]
             raise DataError(f"{folder}: duckdb cannot read the snapshot: {reason}; fetch the source again") from None
@@ -181,14 +185,9 @@ def _scan(files: tuple[str, ...]) -> str:
     kind = _kind_of(files[0])
     if kind == "Parquet":
         return (
-            f"(SELECT id, title, abstract, {LIST} FROM "
-            "(SELECT id, title, abstract, categories::VARCHAR AS categories FROM read_parquet(?)))"
+            f"(SELECT id, title, abstract, {LIST} FROM (SELECT coalesce(*COLUMNS('^(arxiv_)?id$')) AS id, "
+            "title, abstract, categories::VARCHAR AS categories FROM read_parquet(?)))"
         )
-    if kind in DELIMITERS:
-        delimiter = DELIMITERS[kind]
-        table = f"read_csv(?, delim = '{delimiter}', header = true, all_varchar = true, quote = '\"', escape = '\"', "
-        table += "strict_mode = false, null_padding = false, union_by_name = true)"
-        return f"(SELECT {_id_column(files, delimiter)} AS id, title, abstract, {LIST} FROM {table})"
     columns = ", ".join(f"{name}: 'VARCHAR'" for name in COLUMNS)
     lines = (
         f"read_json(?, format = 'newline_delimited', records = 'true', columns = {{{columns}}}, ignore_errors = true)"
@@ -196,20 +195,21 @@ def _scan(files: tuple[str, ...]) -> str:
     return f"(SELECT coalesce(id, arxiv_id) AS id, title, abstract, {LIST} FROM {lines})"
 
 
-def _id_column(files: tuple[str, ...], delimiter: str) -> str:
-    """Return SQL for the id in tables whose first lines have all columns.
+def _to_lines(files: tuple[str, ...], folder: Path) -> tuple[str, ...]:
+    """Write tables as JSON lines into a folder, as duckdb guesses at rows with stray quotes; return all files.
 
     Raises:
-        DataError: A first line lacks a column.
+        DataError: A first line lacks a column, or a row is not one of cells.
     """
-    ids = [set(COLUMNS[:2])]
-    for file in files:
-        names = next(csv.reader(read_lines(Path(file)), delimiter=delimiter), [])
-        ids.append(ids[-1] & set(names))
-        missing = [name for name in COLUMNS[2:] if name not in names]
-        if missing or not ids[-1]:
-            raise DataError(f"{file}:1: no column '{['id', *missing][-1]}' (columns: {', '.join(names)}); rename one")
-    return f"coalesce({', '.join(sorted(ids[-1], reverse=True))})"
+    if (kind := _kind_of(files[0])) not in DELIMITERS:
+        return files
+    for number, file in enumerate(files):
+        with (folder / f"{number:09}.jsonl").open("w", encoding="utf-8") as lines:
+            header = next(read_lines(Path(file)), "")
+            id_ = "arxiv_id" if "arxiv_id" in header else "id"
+            for _, record in read_table(Path(file), DELIMITERS[kind], (id_, *COLUMNS[2:])):
+                lines.write(json.dumps({name: record.get(name) or None for name in COLUMNS}) + "\n")
+    return tuple(map(str, sorted(folder.iterdir())))
 
 
 def _survey(

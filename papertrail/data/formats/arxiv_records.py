@@ -33,8 +33,8 @@ def repair_id(raw: str) -> str | None:
     A prefix, a version and spaces are removed; zeros that a spreadsheet removed are added: 704.061 is 0704.0610,
     1905.0402600000002 is 1905.04026, math.GT/0309136v2 is math/0309136.
     """
-    key = re.sub(r"^(https?://(www\.)?arxiv\.org/(abs|pdf)/|arxiv:)", "", raw.strip().lower()).strip()
-    key = re.sub(r"v[0-9]+$", "", key)
+    key = re.sub(r"^(https?://(www\.)?arxiv\.org/(abs|pdf)/|oai:arxiv\.org:|arxiv:)", "", raw.strip().lower()).strip()
+    key = re.sub(r"(v[0-9]+)?(\.pdf)?$", "", key)
     if old := re.fullmatch(r"([a-z]+(?:-[a-z]+)?)(?:\.[a-z]{2})?/?([0-9]{7})", key):
         return f"{old[1]}/{old[2]}"
     new = re.fullmatch(r"([0-9]{3,4})\.([0-9]+)", key)

@@ -7,10 +7,9 @@ The form of a file is told by its content and the end of its name, `.gz` aside:
 - judgements: rows of (query, document, grade) or, as in TREC, (query, iteration, document, grade), with the header of
   BEIR or without; or JSON lines with the names of BEIR's header.
 
-Texts and ids are normalised to NFC. An id may be a number: 0, 0.0 and "0" are one id.
+Texts and ids are normalised to NFC. An id may be a number: 0, 0.0, "0" and "0.0" are one id.
 """
 
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ from papertrail.data.formats.smart import read_smart
 from papertrail.data.formats.table import read_table
 from papertrail.data.formats.text import read_lines
 from papertrail.data.formats.topics import read_topics
-from papertrail.data.text import find_year
+from papertrail.data.text import find_year, nfc, to_id
 
 QUERY, DOCUMENT, GRADE = HEADER = ("query-id", "corpus-id", "score")
 JSON_LINES = {".jsonl", ".ndjson", ".json"}
@@ -128,15 +127,16 @@ def read_judgements(file: Path) -> Iterator[Judgement]:
 
 
 def read_id(value: object, place: str) -> str:
-    """Return an id as text; a whole number is written without a decimal point.
+    """Return the one spelling of an id; see `papertrail.data.text.to_id`.
 
     Raises:
-        DataError: It is empty, or neither text nor a number.
+        DataError: It is missing, or neither text nor a number.
     """
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    id_ = unicodedata.normalize("NFC", str(value)).strip()
-    if isinstance(value, bool) or not isinstance(value, str | int | float) or id_ in {"", "nan", "inf", "-inf"}:
+    try:
+        id_ = to_id(value)
+    except TypeError:
+        id_ = None
+    if id_ is None:
         raise DataError(f"{place}: expected an id, a text or a number (got {value!r})")
     return id_
 
@@ -155,7 +155,7 @@ def read_text(value: object, place: str) -> str:
         value = str(value)  # the title "1984"
     if not isinstance(value, str):
         raise DataError(f"{place}: expected a text, got {type(value).__name__}")
-    return unicodedata.normalize("NFC", value).strip()
+    return nfc(value).strip()
 
 
 def _read_records(file: Path, needed: list[str]) -> Records:
@@ -213,7 +213,7 @@ def _split_row(line: str, file: Path) -> list[str]:
     separators = ("\t", ",") if _suffix(file) == ".csv" else ("\t",)
     for separator in separators:
         if len(cells := line.strip().split(separator)) in {3, 4}:
-            return [cell.strip() for cell in cells]
+            return [cell.strip().strip('"') for cell in cells]
     return line.split()
 
 

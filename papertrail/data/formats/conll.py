@@ -1,9 +1,9 @@
 """CoNLL columns: one token per line, a blank line after each sentence.
 
 The token is in the first column and its tag in the last, unless `Columns` names others. Tabs separate the columns of a
-line that has one, else spaces; other white space is part of the token. Where the token is not in the first column, a
-line whose first column begins with # is a comment, as in GermEval and CoNLL-U, and a line with the tag O and no token
-is dropped and counted.
+line that has one, else spaces; other white space is part of the token. `# key = value`, and a line that begins with #
+and a space and has no tag, is a comment, as in CoNLL-U and MultiCoNER. Where the token is not in the first column,
+every line that begins with # is one, as in GermEval, and a line with the tag O and no token is dropped and counted.
 
 Three tagging schemes are read and converted to IOB2. For a mention of three tokens followed by one of a single token:
 
@@ -33,7 +33,8 @@ from papertrail.data.formats.text import read_lines
 Tagging = Literal["iob2", "iob1", "bioes"]
 LETTERS = {"iob2": "BI", "iob1": "BI", "bioes": "BIESLU"}
 DOCUMENT = re.compile(r"-DOCSTART-\s+\((.+?)\)")
-NUMBER = re.compile(r"(?:[0-9]+[-.])?([0-9]+)")  # 7, and 3-7 for token 7 of sentence 3
+COMMENT = re.compile(r"# (?:\S+ = |(?!.*(?<!\S)(?:O|[BIESLU]-\S+)(?!\S)))")  # of a file with the token first
+NUMBER = re.compile(r"([0-9]+)(?:[-.]([0-9]+))?")  # 7; 3-7 for token 7 of sentence 3, or tokens 3 to 7 in one word
 LINES_CHECKED = 1_000  # for a column of running numbers
 Document = int | str | None
 
@@ -105,7 +106,9 @@ def _read_rows(file: Path, columns: Columns, counts: Counts) -> Iterator[tuple[s
     """Yield (place, line, token and tag) of each line; None at the end of a sentence. The last line is blank."""
     for number, line in enumerate(chain(read_lines(file), [""]), start=1):
         place = f"{file}:{number}"
-        if columns.token != 1 and line.startswith("#"):
+        if "\r" in line.rstrip():
+            raise DataError(f"{place}: a carriage return within a line; convert the ends of lines to newlines")
+        if line.startswith("#") and (columns.token != 1 or COMMENT.match(line)):
             counts.read["comments"] += 1
         elif line.startswith("-DOCSTART-") or not line.strip():
             yield place, line, None
@@ -118,7 +121,9 @@ def _read_rows(file: Path, columns: Columns, counts: Counts) -> Iterator[tuple[s
 def _split_columns(line: str) -> list[str]:
     """Return the columns of a line, none of a blank one; trailing white space is not a column."""
     stripped = line.rstrip()
-    return stripped.split("\t") if "\t" in stripped else [column for column in stripped.split(" ") if column]
+    if "\t" in stripped:
+        return [column.strip(" ") for column in stripped.split("\t")]
+    return [column for column in stripped.split(" ") if column]
 
 
 def _read_cells(place: str, line: str, columns: Columns) -> tuple[str, str]:
@@ -136,8 +141,8 @@ def _read_cells(place: str, line: str, columns: Columns) -> tuple[str, str]:
 
 
 def _refuse_numbers(file: Path, columns: Columns) -> None:
-    """Raise DataError if every token of the first lines is a number, one more than the one before or a new start."""
-    numbers: list[int] = []
+    """Raise DataError if every token of the first lines is a number, and they count up or start anew."""
+    found: list[re.Match[str]] = []
     for line in islice(read_lines(file), LINES_CHECKED):
         cells = _split_columns(line)
         if not cells or line.startswith(("#", "-DOCSTART-")) or len(cells) < columns.token:
@@ -145,13 +150,18 @@ def _refuse_numbers(file: Path, columns: Columns) -> None:
         number = NUMBER.fullmatch(cells[columns.token - 1 if columns.token > 0 else columns.token])
         if number is None:
             return
-        numbers.append(int(number[1]))
-    steps = sum(b - a == 1 for a, b in pairwise(numbers))
-    if steps and all(b - a == 1 or b <= 1 for a, b in pairwise(numbers)):
+        found.append(number)
+    if any(_count_up([int(number[part] or number[1]) for number in found]) for part in (1, 2)):
+        first = ", ".join(number[0] for number in found[:3])
         raise DataError(
-            f"{file}: the tokens of column {columns.token} are running numbers ({', '.join(map(str, numbers[:3]))}, "
-            "...); set `columns` of the data set in params.yaml, such as {token: 2, tag: 3}"
+            f"{file}: the tokens of column {columns.token} are running numbers ({first}, ...); set `columns` of the "
+            "data set in params.yaml, such as {token: 2, tag: 3}"
         )
+
+
+def _count_up(numbers: list[int]) -> bool:
+    pairs = list(pairwise(numbers))
+    return any(b - a == 1 for a, b in pairs) and all(b - a in (0, 1) or b <= 1 for a, b in pairs)
 
 
 def _to_iob2(place: str, tag: str, previous: str, tagging: Tagging) -> str:
@@ -179,5 +189,6 @@ def _to_iob2(place: str, tag: str, previous: str, tagging: Tagging) -> str:
             return f"B{type_}"
     what = f"tag '{tag}'" if tag else "the end of a sentence"
     raise DataError(
-        f"{place}: {what} after '{previous}' is not {tagging.upper()}; correct the line, or `tagging` in params.yaml"
+        f"{place}: {what} after '{previous}' is not {tagging.upper()}; correct the line, or `tagging` or `columns` in "
+        f"params.yaml (tags: O, or one of {', '.join(LETTERS[tagging])} with a type, such as B-PER)"
     )

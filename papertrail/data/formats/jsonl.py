@@ -18,12 +18,18 @@ def read_json_lines(file: Path, keys: tuple[str, ...]) -> Iterator[tuple[str, di
     for number, line in enumerate(read_lines(file), start=1):
         if not line.strip():
             continue
-        place, row = f"{file}:{number}", parse_json(line.rstrip("\r\n"), file, number)
+        place = f"{file}:{number}"
+        if line.startswith("[") or line.strip() == "{":  # the file is one value
+            got = "list" if line.startswith("[") else "the beginning of one"
+            raise DataError(f"{place}: expected a JSON object, got {got}; write each object on one line (JSON lines)")
+        row = parse_json(line.rstrip("\r\n"), file, number)
         row = nfc_json(row) if "\\u" in line else row  # escapes are decoded now; the line itself is in NFC
         if not isinstance(row, dict):
             raise DataError(f"{place}: expected a JSON object, got {type(row).__name__}")
         if missing := [key for key in keys if key not in row]:
-            raise DataError(f"{place}: no field '{missing[0]}' (fields: {', '.join(sorted(row))})")
+            raise DataError(
+                f"{place}: no field '{missing[0]}' (fields: {', '.join(sorted(row))}); correct params.yaml or the line"
+            )
         yield place, row
 
 

@@ -116,7 +116,7 @@ def _read_pairs(file: Path, fields: LinkFields, counts: Counts) -> Iterator[Cita
         counts.read["pairs"] += 1
         found = _begin(row, fields, place)
         title = _text(row, fields.candidate, place)
-        label = LABELS.get(str(row[str(fields.label)]).lower().removesuffix(".0"))
+        label = LABELS.get(str(row[str(fields.label)]).strip().lower().removesuffix(".0"))
         if label is None:
             known = ", ".join(LABELS)
             raise DataError(f"{place}: {fields.label}: expected one of {known}, got {row[str(fields.label)]!r:.80}")
@@ -158,7 +158,7 @@ def _begin(row: Mapping[str, Any], fields: LinkFields, place: str) -> Citation:
 
 
 def _text(row: Mapping[str, Any], name: str | None, place: str) -> str:
-    value = row[str(name)]
+    value = "" if row[str(name)] is None else row[str(name)]
     if not isinstance(value, str):
         raise DataError(f"{place}: {name}: expected a text, got {value!r:.80}")
     return " ".join(value.split())

@@ -49,7 +49,7 @@ def read_ris(file: Path, columns: Collection[str]) -> Iterator[tuple[str, dict[s
 
 
 def _to_texts(record: dict[str, Any]) -> dict[str, str]:
-    record |= record.pop("unknown_tag", {})
+    record |= {tag: values for tag, values in record.pop("unknown_tag", {}).items() if tag}  # None: lines without a tag
     texts = {
         name: "\n".join(map(str, value)) if isinstance(value, list) else str(value) for name, value in record.items()
     }

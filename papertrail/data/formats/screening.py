@@ -96,10 +96,7 @@ def read_screened(file: Path, form: Form, prefix: str, counts: Counts) -> Iterat
         elif label is not None:
             seen[row["id"]] = label
             counts.read["papers without an abstract"] += not row["abstract"]
-            day = (
-                row["date"] and _parse_date(row["date"], form.date_format, f"{place}: {form.columns.date}").isoformat()
-            )
-            yield {**row, "date": day}, label
+            yield {**row, "date": _read_day(row["date"], form, f"{place}: {form.columns.date}", counts)}, label
 
 
 def _read_texts(cells: Mapping[str, str], columns: Columns) -> Row:
@@ -138,13 +135,24 @@ def _read_label(cell: str, form: Form, place: str) -> Label | None:
     return None
 
 
-def _parse_date(text: str, form: str | None, place: str) -> date:
+def _read_day(text: str, form: Form, place: str, counts: Counts) -> str:
+    """Return an ISO date, "" without one; a date that no split needs may have any form."""
     try:
-        if form is not None:
-            return datetime.strptime(to_id(text) or "", form).date()
+        if not text:
+            return ""
+        if form.date_format is not None:
+            return datetime.strptime(to_id(text) or "", form.date_format).date().isoformat()
         if found := DATE.fullmatch(text):
-            return date(int(found[1]), int(found[2] or 1), int(found[3] or 1))
+            return date(int(found[1]), int(found[2] or 1), int(found[3] or 1)).isoformat()
     except ValueError:
         pass
-    example = "2015, 2015-01 or 2015-01-31" if form is None else f"'{date(2015, 1, 31):{form}}'"
-    raise DataError(f"{place}: expected a date such as {example}, got '{text}'") from None
+    if not form.needs_date:
+        counts.dropped["dates of another form, not needed"] += 1
+        return ""
+    example = "2015, 2015-01 or 2015-01-31"
+    if form.date_format is not None:
+        example = f"'{date(2015, 1, 31):{form.date_format}}'"
+    raise DataError(
+        f"{place}: expected a date such as {example}, got '{text}'; set `date_format` of strptime in params.yaml, or "
+        "split: random"
+    )

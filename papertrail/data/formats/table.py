@@ -7,10 +7,13 @@ from pathlib import Path
 
 from papertrail.core.errors import DataError
 from papertrail.data.formats.text import read_lines
+from papertrail.data.text import NO_VALUE
 
 
 def read_table(file: Path, delimiter: str, columns: Collection[str]) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield ("file:line", column -> cell) for every record that is not blank; the line is where the record begins.
+
+    A cell that says NaN or null in words is empty; spaces around the names of columns do not count.
 
     Raises:
         DataError: The file cannot be read as UTF-8; its first line lacks one of `columns` or has it twice; a record has
@@ -24,13 +27,15 @@ def read_table(file: Path, delimiter: str, columns: Collection[str]) -> Iterator
         for cells in reader:
             place, first_line = f"{file}:{first_line}", reader.line_num + 1
             if names is None:
-                names = _check_names(cells, columns, delimiter, place)
-            elif cells and len(cells) != len(names):
-                raise DataError(f"{place}: expected {len(names)} cells, got {len(cells)}; correct the quotes")
-            elif cells:
-                yield place, dict(zip(names, cells, strict=True))
+                names = _check_names([cell.strip() for cell in cells], columns, delimiter, place)
+            elif any(cell.strip() for cell in cells):
+                if len(cells) != len(names):
+                    raise DataError(f"{place}: expected {len(names)} cells, got {len(cells)}; correct the quotes")
+                values = ("" if cell.strip().lower() in NO_VALUE else cell for cell in cells)
+                yield place, dict(zip(names, values, strict=True))
     except csv.Error as error:
-        raise DataError(f"{file}:{first_line}: not a record of cells: {error}") from None
+        advice = "correct the line; a cell with a quote needs quotes around it, and each quote in it twice"
+        raise DataError(f"{file}:{first_line}: not a record of cells: {error}; {advice}") from None
     if names is None:
         raise DataError(f"{file}: empty; expected a line of column names")
 

@@ -12,6 +12,7 @@ training contexts are near-duplicates of one of validation or test, and are drop
 BERT-base-uncased, 0.855 by SciBERT.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +55,7 @@ class Roles(Labelled):
 class Fields:
     """Names of the fields; texts with the same `paper` are kept in one split.
 
+    A label may be a whole number or a boolean; `labels` then has it as in the file: "0", "true".
     `paper` is null if there is no such field. A text, or a list of texts, whose paper is null or empty is a separate
     paper.
     """
@@ -119,12 +121,13 @@ def _read_lines(folder: Path, settings: Lines, counts: Counts) -> Iterator[tuple
             for part, text, label in _texts_of(row, names, place):
                 counts.read["texts"] += 1
                 counts.read["texts without a paper"] += paper is None and names.paper is not None
-                if not isinstance(label, str) or label not in settings.labels:
+                name = json.dumps(label) if isinstance(label, bool | int) else label
+                if not isinstance(name, str) or name not in settings.labels:
                     raise DataError(f"{place}: label {label!r} is not in labels {settings.labels}")
                 if not isinstance(text, str):
                     raise DataError(f"{place}: {names.text}: expected a text, got {text!r:.80}")
                 if text.strip():
-                    yield split, {"id": f"{id_}{part}", **own, "text": text, "label": label}
+                    yield split, {"id": f"{id_}{part}", **own, "text": text, "label": name}
                 else:
                     counts.dropped["empty texts"] += 1
 

@@ -157,6 +157,7 @@ def _read_lines(folder: Path, settings: LinePairs, seed: int, counts: Counts) ->
         counts.dropped["citations not sampled"] += len(queries) - len(chosen)
         for query in queries:
             counts.add_leakage_check("cited_title_in_context", has_title(query.context, query.cited))
+            counts.read["contexts without mask_text"] += settings.mask_text not in query.context
             if query.id in chosen:
                 columns = {"paper": query.paper, "query": query.id, "context": query.context}
                 rows = _pair_rows(columns, query.candidates, query.cited, settings.negatives, seed, split)

@@ -37,6 +37,14 @@ def test_every_format_gives_the_same_articles(tmp_path: Path, name: str) -> None
     assert not +counts.dropped
 
 
+@pytest.mark.parametrize("name", ["a.csv", "a.CSV"])
+def test_a_table_has_no_text_where_it_says_nan(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("id,title,text\n1.0,nan,Nan bread\n", encoding="utf-8")
+    assert list(read_articles(tmp_path, [name], "id", ["title", "text"], Counts())) == [
+        ("1", {"title": "", "text": "Nan bread"})
+    ]
+
+
 def test_the_row_is_the_id_without_an_id_column(tmp_path: Path) -> None:
     write_parquet(tmp_path / "a.parquet", ARTICLES, row_group=2)
     write_lines(tmp_path / "b.jsonl", ARTICLES[:1])

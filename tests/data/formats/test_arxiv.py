@@ -236,6 +236,32 @@ def test_a_table_without_a_column(tmp_path: Path, header: str, missing: str) -> 
         read_snapshot(tmp_path)
 
 
+@pytest.mark.parametrize("title", ['"Direct" photons', '"Direct photons'])
+def test_quotes_in_a_table_that_quotes_nothing(tmp_path: Path, title: str) -> None:
+    rows = [f"0704.000{n}\t{title} {n}\tan abstract of five words\tcs.CL" for n in range(1, 5)]
+    write_snapshot(tmp_path, ["id\ttitle\tabstract\tcategories", *rows], "a.tsv")
+    with pytest.raises(
+        DataError, match=r"a\.tsv:2: not a record of cells: .*a cell with a quote needs quotes around it"
+    ):
+        read_snapshot(tmp_path)
+
+
+def test_a_row_with_another_number_of_cells(tmp_path: Path) -> None:
+    write_snapshot(tmp_path, ["id,title,abstract,categories", "0704.0001,T"], "a.csv")
+    with pytest.raises(DataError, match=r"a\.csv:2: expected 4 cells, got 2"):
+        read_snapshot(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.parquet"])
+def test_the_other_name_of_an_id(tmp_path: Path, name: str) -> None:
+    table = pandas.DataFrame([record("0704.0001")]).rename(columns={"id": "arxiv_id"})
+    if name == "a.csv":
+        table.to_csv(tmp_path / name, index=False)
+    else:
+        table.to_parquet(tmp_path / name)
+    assert [found.id for found in read_snapshot(tmp_path)[0]] == ["0704.0001"]
+
+
 @pytest.mark.parametrize(("words", "kept"), [(999, 1), (1000, 1), (1001, None)])
 def test_minimum_words(tmp_path: Path, words: int, kept: int | None) -> None:
     folder = write_snapshot(tmp_path, [record("0704.0001", abstract="word " * 1000)])

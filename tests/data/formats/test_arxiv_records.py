@@ -27,6 +27,8 @@ from tests.fixtures.arxiv import read_snapshot, real_records, record, write_snap
         ("1511.0211199999999", "1511.02112"),
         ("math.GT/0309136", "math/0309136"),
         ("hep-th9901001", "hep-th/9901001"),
+        ("oai:arXiv.org:1905.04026", "1905.04026"),
+        ("https://arxiv.org/pdf/1905.04026v2.pdf", "1905.04026"),
         ("1412.01234", None),  # five digits are from 2015 on
         ("0703.0001", None),  # months with a dot are from April 2007 on
         ("9301114", None),

@@ -48,7 +48,7 @@ def judgements(file: Path) -> list[tuple[str, str, int]]:
 @pytest.mark.parametrize(
     ("value", "id_"),
     [
-        *((0, "0"), (0.0, "0"), ("0", "0"), (" 7 ", "7"), (12345678901, "12345678901"), ("0.0", "0.0"), (1.5, "1.5")),
+        *((0, "0"), (0.0, "0"), ("0", "0"), (" 7 ", "7"), (12345678901, "12345678901"), ("0.0", "0"), (1.5, "1.5")),
         *(("Poincare\u0301", "Poincaré"), ("0704.0001", "0704.0001"), ("007", "007")),
     ],
 )
@@ -180,6 +180,7 @@ EXPECTED = [("q1", "d1", 2), ("q1", "7", 0), ("2", "d1", -1)]
         ("test.tsv", "query_id\tcorpus_id\tscore\nq1\td1\t2.0\nq1\t7\t0\n2\td1\t-1"),
         ("test.tsv", "q1\td1\t2\nq1\t7\t0\n2\td1\t-1\n"),
         ("test.csv", "query-id,corpus-id,score\nq1,d1,2\nq1,7,0\n2,d1,-1\n"),
+        ("test.csv", '"query-id","corpus-id","score"\n"q1","d1","2"\n"q1","7","0"\n"2","d1","-1"\n'),
         ("qrels.txt", "q1 0 d1 2\nq1 Q0 7 0\n\n2  0  d1  -1\n"),
         ("qrels", "q1\t0\td1\t2\nq1\t0\t7\t0\n2\t0\td1\t-1\n"),
         ("cranqrel", "q1 d1  2\nq1 7 0\n2 d1 -1\n"),

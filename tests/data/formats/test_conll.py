@@ -235,6 +235,8 @@ def test_there_is_no_column_zero() -> None:
         ["0 1 2", "0", "0 1"],
         ["1", "2", "3 4"],  # through the file
         ["1-1 1-2", "2-1 2-2 2-3"],  # sentence and token
+        ["1 2-3 2 3", "1 2"],  # as in CoNLL-U: one word of the tokens 2 and 3
+        ["1 2 2.1 3"],  # and a token that is not written
     ],
 )
 @pytest.mark.parametrize("separator", [" ", "\t"])
@@ -268,6 +270,25 @@ def test_the_field_case_of_an_index_column(repo: Path) -> None:
     assert (counts.read["comments"], counts.dropped["empty tokens"]) == (2, 1)
     train = list(read_sentences(folder / "index_train.conll", "iob2", ["METHOD"], Counts(), Columns(token=2, tag=-1)))
     assert (train[0][1][:2], train[0][2][:2]) == (["frolor", "nuga"], ["O", "O"])
+
+
+def test_comments_where_the_token_is_first(tmp_path: Path) -> None:
+    comments = ["# sent_id = 7", "# text = Vitamin O", "# newdoc", "# id 0a-1\tdomain=en"]
+    counts = Counts()
+    text = "\n".join([*comments, "Tea _ _ B-A", "# _ _ O", "#milk _ _ O", "# B-A"])
+    ((_, tokens, tags),) = read(tmp_path, text, counts=counts)
+    assert (tokens, tags) == (["Tea", "#", "#milk", "#"], ["B-A", "O", "O", "B-A"])
+    assert counts.read["comments"] == 4
+    assert read_columns(tmp_path, "# O x\n", 1, 2) == [(None, ["#"], ["O"])]
+
+
+def test_spaces_beside_tabs_are_in_no_column(tmp_path: Path) -> None:
+    assert read(tmp_path, "New York \t B-A\nwins\tO \n") == [(None, ["New York", "wins"], ["B-A", "O"])]
+
+
+def test_ends_of_lines_of_another_kind(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"a\.txt:1: a carriage return within a line; convert the ends of lines"):
+        read(tmp_path, "Tea\tB-A\rmilk\tO\r")
 
 
 def test_tokens_are_in_one_unicode_form(tmp_path: Path) -> None:

@@ -34,6 +34,11 @@ def test_a_line_separator_inside_a_text_does_not_end_the_line(tmp_path: Path) ->
     [
         (b'{"text": "a"}\n{"text": "b', "a.jsonl:2: not valid JSON .*the file may be truncated"),
         (b'{"text": "a"}\n[1]', "a.jsonl:2: expected a JSON object, got list"),
+        (
+            b'[{"text": "a"},\n{"text": "b"}]',
+            "a.jsonl:1: expected a JSON object, got list; write each object on one line",
+        ),
+        (b'\n{\n "text": "a"\n}', "a.jsonl:2: expected a JSON object, got the beginning of one; write each object on"),
         (b'{"label": 1, "body": 2}', r"a.jsonl:1: no field 'text' \(fields: body, label\)"),
         (b'{"text": "\\ud83d\\ude00"}\n{"text": "\\uD83D"}', r"a.jsonl:2: half a character \(\\ud83d\) in a string"),
         (b'{"text": "a"}\n{"text": "\xff"}', "a.jsonl:2: not UTF-8"),

@@ -1,6 +1,7 @@
 """Citations to link as JSON lines: pairs, contexts with bibliographies, and broken lines."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -169,3 +170,16 @@ def test_rows_of_the_task(tmp_path: Path) -> None:
     assert TASK.features(settings).keys() == first.keys()
     assert counts.dropped["citations not sampled"] == 1
     assert counts.labels["cited_title_in_context"] == 6
+    assert counts.read["contexts without mask_text"] == 0
+    list(TASK.read(tmp_path, replace(settings, mask_text="[CITATION]"), 42, counts))
+    assert counts.read["contexts without mask_text"] == 6
+
+
+def test_labels_with_spaces_and_a_pair_without_a_title(tmp_path: Path) -> None:
+    pairs = [("On A", " 1 "), ("On B", "0"), (None, "0.0")]
+    lines = [{"context": "A [X]", "title": title, "label": label} for title, label in pairs]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    counts = Counts()
+    ((query),) = read_queries(tmp_path / "a.jsonl", PAIRS, "test", counts)
+    assert (query.cited.title, [entry.title for entry in query.candidates]) == ("On A", ["On A", "On B"])
+    assert counts.dropped["candidates without a title"] == 1

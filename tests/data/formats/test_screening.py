@@ -74,8 +74,13 @@ def test_dates_of_other_programs(tmp_path: Path, cell: str, expected: str) -> No
 
 @pytest.mark.parametrize("cell", ["15", "2015-13", "2015-02-30", "March 2015", "2015x"])
 def test_a_date_in_another_form(tmp_path: Path, cell: str) -> None:
-    with pytest.raises(DataError, match=r"a\.csv:2: year: expected a date such as 2015, 2015-01 or 2015-01-31, got"):
-        read(write_table(tmp_path, ("1", "T", "A", "included", cell)))
+    file = write_table(tmp_path, ("1", "T", "A", "included", cell))
+    message = r"a\.csv:2: year: expected a date such as 2015, 2015-01 or 2015-01-31, got .*; set `date_format`"
+    with pytest.raises(DataError, match=message):
+        read(file, replace(FORM, needs_date=True))
+    counts = Counts()
+    assert [row["date"] for row, _ in read(file, counts=counts)] == [""]
+    assert +counts.dropped == {"dates of another form, not needed": 1}
 
 
 def test_a_float_year_and_a_format(tmp_path: Path) -> None:
@@ -164,6 +169,14 @@ def test_an_id_of_a_ris_record(tmp_path: Path) -> None:
     (tmp_path / "a.ris").write_text(RIS.replace("TI  - Nobody", "ID  - 13\nTI  - Nobody"), encoding="utf-8")
     form = replace(RIS_FORM, columns=replace(RIS_FORM.columns, id="id"))
     assert [row["id"] for row, _ in read(tmp_path / "a.ris", form)] == ["10.1/a", "12"]
+
+
+def test_a_line_without_a_tag_in_a_ris_record(tmp_path: Path) -> None:
+    (tmp_path / "a.ris").write_text(RIS.replace("TY  - JOUR\n", "TY  - JOUR\nno tag\n", 1), encoding="utf-8")
+    assert [row["title"] for row, _ in read(tmp_path / "a.ris", RIS_FORM)] == ["On pebbles", "On cafés"]
+    form = replace(RIS_FORM, columns=replace(RIS_FORM.columns, label="custom9"))
+    with pytest.raises(DataError, match=r"no record has 'custom9' \(names: abstract, "):
+        read(tmp_path / "a.ris", form)
 
 
 @pytest.mark.parametrize(

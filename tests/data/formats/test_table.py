@@ -28,6 +28,15 @@ def test_cells_of_several_lines(tmp_path: Path) -> None:
     ]
 
 
+def test_blank_rows_and_cells_of_spreadsheets(tmp_path: Path) -> None:
+    content = b" id ,text\n1,NaN\n,\n , \n2,null\n3,none of it\n,,,,\n"
+    assert read(tmp_path, content) == [
+        (2, {"id": "1", "text": ""}),
+        (5, {"id": "2", "text": ""}),
+        (6, {"id": "3", "text": "none of it"}),
+    ]
+
+
 @pytest.mark.parametrize(("delimiter", "start"), [(";", b""), ("\t", b"\xef\xbb\xbf"), (",", b"\xef\xbb\xbf")])
 def test_delimiters_and_byte_order_mark(tmp_path: Path, delimiter: str, start: bytes) -> None:
     content = start + "id,text\n1,é\n".replace(",", delimiter).encode()
@@ -42,7 +51,10 @@ def test_delimiters_and_byte_order_mark(tmp_path: Path, delimiter: str, start: b
         (b"id,text,id\n1,a,2\n", r"a\.csv:1: 2 columns 'id'"),
         (b"id,text\n1,a\n2,b,c\n", r"a\.csv:3: expected 2 cells, got 3; correct the quotes"),
         (b'id,text\n1,a\n2,"b\n3,c\n', r"a\.csv:3: not a record of cells: unexpected end of data"),
-        (b'id,text\n1,"a"b\n', r"a\.csv:2: not a record of cells: "),
+        (
+            b'id,text\n1,"a"b\n',
+            r"a\.csv:2: not a record of cells: .*; correct the line; a cell with a quote needs quotes",
+        ),
         (b"id,text\n1,a\n2,\x93b\x94\n", r"a\.csv:3: not UTF-8"),
     ],
 )

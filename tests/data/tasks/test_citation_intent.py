@@ -40,6 +40,12 @@ def write_lines(folder: Path, **splits: list[dict[str, Any]]) -> Lines:
     )
 
 
+@pytest.mark.parametrize(("value", "name"), [(1, "1"), (0, "0"), (True, "true"), ("1", "1"), ("cafe\u0301", "café")])
+def test_labels_of_other_types(tmp_path: Path, value: object, name: str) -> None:
+    settings = replace(write_lines(tmp_path, test=[{"text": "a", "label": value}]), labels=["method", name])
+    assert [row["label"] for split, row in TASK.read(tmp_path, settings, 42, Counts()) if split == "test"] == [name]
+
+
 def test_sentences_with_one_role_are_kept(aclsum: Path) -> None:
     counts = Counts()
     rows = list(TASK.read(aclsum, SETTINGS, 42, counts))
