@@ -88,6 +88,12 @@ def test_a_wrong_value_is_reported_with_path_and_value(
     assert any(line == expected if expected else line.startswith(path) and "(got " in line for line in lines), lines
 
 
+def test_names_are_in_the_form_of_the_data(tmp_path: Path) -> None:
+    file = write_params(tmp_path)
+    file.write_text(file.read_text(encoding="utf-8").replace('"challenge"', '"me\u0301thode"'), encoding="utf-8")
+    assert load_params(file).datasets["aclsum_intent"]["labels"][0] == "m\u00e9thode"
+
+
 def test_all_problems_in_one_message(tmp_path: Path) -> None:
     def change(params: dict[str, Any]) -> None:
         put("seed", "x")(params)

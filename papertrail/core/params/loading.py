@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
+from unicodedata import normalize
 
 from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
@@ -58,11 +59,13 @@ def load_params(path: Path = PARAMS) -> Params:
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML 1.2 mapping as plain Python values, parsed as DVC does (PyYAML would read 2e-5 as a string).
 
+    Text is put into Unicode's form NFC, as that of data sets is, so that labels and names of fields match it.
+
     Raises:
         ParamsError: The file is missing, not YAML, no mapping, or holds keys or values that JSON does not have.
     """
     try:
-        raw = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        raw = YAML(typ="safe", pure=True).load(normalize("NFC", path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise ParamsError(f"{path}: no such file; run from the root of the repository") from None
     except (YAMLError, UnicodeDecodeError) as error:
