@@ -21,7 +21,7 @@ from papertrail.data.text import find_year
 
 Record = dict[str, Any]  # id, title, abstract, year
 KNOWN = "BibTeX, RIS, CSL JSON, nbib, .bbl, EndNote XML, a table with a title column, or one title per line"
-IS_BIBTEX = re.compile(r"^\s*@[ \t]*[a-zA-Z]+\s*[{(]", re.MULTILINE)
+IS_BIBTEX = re.compile(r"^[ \t\ufeff]*@[ \t]*[a-zA-Z]+\s*[{(]", re.MULTILINE)
 IS_XML = re.compile(rf"{XML_START}<(?:\?xml|!DOCTYPE|(?:xml|records|TEI|mods\w*|PubmedArticle\w*|feed|rdf:RDF)[\s>])")
 MARKUP = re.compile(r"</?(?:p|div|ul|ol|li|table|t[rdh]|h[1-6]|a|br|span|meta|link|head|body)\b", re.IGNORECASE)
 COLUMNS = {  # field -> names of columns in lower case
@@ -39,7 +39,7 @@ REFUSED = (  # what a content that is no bibliography seems to be
     (re.compile(r"\s*(?:FN |PT [JBSP]\s*\n)"), "Web of Science's tagged form; export RIS or BibTeX"),
     (re.compile(r"^[^%\n]*\\(?:documentclass|begin\{document\}|section\{|usepackage)", re.MULTILINE), "LaTeX source"),
     (re.compile(r"\s*(?:#!|import \w|from \w+ import|def \w+\(|#include)"), "program code"),
-    (re.compile(r"\s*(?:---\s*\n(?:\w|- )|(?:\w+:[ \t]*\n)?[ \t]*- [\w-]+: .*\n[ \t]+[\w-]+:)"), "YAML"),
+    (re.compile(r"\s*+(?:---\s*\n(?:\w|- )|(?:\w+:[ \t]*\n)?[ \t]*- [\w-]+: .*\n[ \t]+[\w-]+:)"), "YAML"),
 )
 TITLE_LENGTH = 400  # characters; longer lines are prose
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 XML_ID = "{http://www.w3.org/XML/1998/namespace}id"
 TEXTS, FLOATS = ("p", "note", "item"), ("figure", "table", "formula")  # paragraphs; what is no body text
 SPACE = re.compile(r"\s+")
-XML_START = r"\s*(?:(?><!--[\s\S]*?-->)\s*)*+"  # comments before the first element
+XML_START = r"\s*+(?:(?><!--[\s\S]*?-->)\s*)*+"  # comments before the first element
 IS_HTML = re.compile(rf"{XML_START}(?:<\?xml[^>]*>{XML_START})?<(?:!doctype\s+html|html)\b", re.IGNORECASE)
 
 

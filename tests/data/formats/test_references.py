@@ -161,6 +161,14 @@ B.~Birch, ``Grammar at sea,'' \emph{Proc.}, 2011.
     ]
 
 
+def test_blank_lines_and_open_quotes_take_time_linear_in_the_text() -> None:
+    """No assertion on time: an expression that backtracks would not end at all."""
+    assert read("\n" * 1_000_000 + "@book{a, title = {A}}") == [("a", "A", "", None)]
+    assert read("\\bibitem{a} " + "``" * 500_000)[0][0] == "a"
+    with pytest.raises(DataError, match="no entry"):
+        read("  " * 1_000_000)
+
+
 def test_what_compiled_bibliographies_write_around_titles() -> None:
     content = r"""\begin{thebibliography}{2}
 \bibitem{a} A.~Alder, \emph{Trees}, 2nd~ed.\hskip 1em plus 0.5em minus 0.4em\relax Wood, 2001.
