@@ -144,11 +144,11 @@ class LatexReader:
         text, syntax = source.text, source.syntax
         if name in known.VERBS:
             after = syntax.skip_options(position) if name != "verb" else position
-            after = syntax.skip_arguments(after, 1) if name == "mintinline" else after
+            after = syntax.skip_arguments(after, 1) if name.startswith("mint") else after
             if found := known.VERB.match(text, after) or known.URL.match(text, after):
                 return found.end()
-        if name in ("url", "href") and (found := known.URL.match(text, position)):
-            self.write(found[1] if name == "url" else "")
+        if name in ("url", "nolinkurl", "href") and (found := known.URL.match(text, position)):
+            self.write(found[1] if name != "href" else "")
             return found.end()
         if name in known.ARGUMENTS:
             return syntax.skip_arguments(position, known.ARGUMENTS[name])

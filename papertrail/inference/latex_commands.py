@@ -44,7 +44,7 @@ AROUND = {  # command -> text before and after its argument
     **dict.fromkeys(("footnote", "thanks"), (" (", ")")),
     **dict.fromkeys(("item",), ("\n", "")),
 }
-VERBS = ("verb", "Verb", "lstinline", "mintinline", "path")
+VERBS = ("verb", "Verb", "lstinline", "mintinline", "mint", "path")
 VERB = re.compile(r"\*?([^\w\s{*\\])([^\n]*?)\1")  # \verb|...| and \lstinline|...|
 URL = re.compile(r"[ \t]*+\{((?:[^{}\n]|\{[^{}\n]*\})*+)\}")  # % is no comment in it
 CONDITION = re.compile(r"\\(if(?!f(?![a-zA-Z])|thenelse)[a-zA-Z]*|fi|else)(?![a-zA-Z])|%[^\n]*|\\.", re.DOTALL)

@@ -60,6 +60,7 @@ def targets(text: str, name: str = "d.tex") -> list[str]:
         (r"\Verb|\cite{a}| \lstinline[x=y]{\cite{b}%} \mintinline{tex}{\cite%{c}} \cite{d}", "d"),
         (r"\newrobustcmd{\x}[1]{\cite{#1}} \x{a} \newcommandx{\y}[2][1=p]{\cite[#1]{#2}} \y[3]{b}", "ab"),
         ("% \\cite{a}\r\\cite{b} % x\r\\cite{c}", "bc"),
+        (r"\mint{tex}|\cite{a}| \nolinkurl{http://x/%20} \cite{b} \shortcites{a,b}", "b"),
     ],
 )
 def test_commands(text: str, keys: str) -> None:

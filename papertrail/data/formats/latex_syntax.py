@@ -11,8 +11,10 @@ BRACE = re.compile(r"\\.|%[^\n]*+|[{}]|[^\\%{}]+", re.DOTALL)
 BRACKET = re.compile(r"\\.|%[^\n]*+|\n[ \t]*\r?\n|[\[\]{}]|[^\\%\[\]{}\n]+|\n", re.DOTALL)
 CITATION = re.compile(r"(?:[a-zA-Z@]*[cC]ite[a-zA-Z]*|(?:foreign|hyphen)?(?:text|block|display)cquote|bibentry)")
 NO_CITATION = re.compile(  # styles, declarations and hooks
-    r"(?:[sS]et|Declare|At|bib|def|[rR]enew|patch|if|Define)[a-zA-Z]*[cC]ite[a-zA-Z]*|nocite[a-zA-Z]*|newcites|mancite"
-    r"|[a-zA-Z]*[cC]ite(?:style|setup|delim|tracker|(?:name|num)font|index[a-z]*|form|left|right|mid|punct|dash|reset|sort)"
+    r"(?:[sS]et|Declare|At|bib|def|[rR]enew|patch|if|Define)[a-zA-Z]*[cC]ite[a-zA-Z]*"
+    r"|nocite[a-zA-Z]*|newcites|shortcites|mancite"
+    r"|[a-zA-Z]*[cC]ite(?:style|setup|delim|tracker|(?:name|num)font|index[a-z]*|form|left|right|mid|punct|dash)"
+    r"|[a-zA-Z]*[cC]ite(?:reset|sort)"
 )
 CITATION_START = re.compile(rf"\\({CITATION.pattern})(?![a-zA-Z@])\*?")
 KEYS = re.compile(r"\{((?:[^{}\\%]|\\_|%[^\n]*+)*+)\}")
