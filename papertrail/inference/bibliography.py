@@ -41,7 +41,7 @@ def read_records(content: str, place: str) -> list[BibliographyEntry] | None:
     Raises:
         DataError: The content is something else, such as HTML, or has no record with a title.
     """
-    if recognise(content, place) is None:
+    if recognise(content.replace("\r", "\n"), place) is None:
         return None
     records = parse_bibliography(content, place)
     titled = [record for record in records if record["title"]]

@@ -63,10 +63,7 @@ def find_latex(text: str) -> list[Citation]:
     for citation in read_latex(text, "", Folder(None)).citations:
         calls.setdefault((citation["source_start"], citation["source_end"]), []).append(citation["target"])
     citations = []
-    for (
-        start,
-        end,
-    ), targets in calls.items():  # several citations in the expansion of one command share its characters
+    for (start, end), targets in calls.items():  # citations in the expansion of one command share its characters
         targets = targets[: end - start]
         bounds = [start + (end - start) * number // len(targets) for number in range(len(targets) + 1)]
         for target, first, last in zip(targets, bounds, bounds[1:], strict=False):

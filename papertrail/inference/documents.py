@@ -20,7 +20,7 @@ from papertrail.core.errors import DataError
 from papertrail.core.records import Counts
 from papertrail.data.formats.paper_forms import is_paper
 from papertrail.data.formats.s2orc import Entry, Paper, parse_entries, parse_paper, to_nfc
-from papertrail.data.formats.tei import read_tei
+from papertrail.data.formats.tei import IS_HTML, XML_START, read_tei
 from papertrail.inference.bibliography import BibliographyEntry, find_bibliography
 from papertrail.inference.citations import CITATION_FORMS, find_citations, is_latex
 from papertrail.inference.latex import read_latex
@@ -40,6 +40,7 @@ __all__ = [
 
 Document = dict[str, Any]
 SHOWN = 10  # keys in a message
+IS_TEI = re.compile(rf"{XML_START}(?:<\?xml|<!DOCTYPE\s+TEI|<TEI\b|<tei:|<teiCorpus\b)")
 log = logging.getLogger(__name__)
 
 
@@ -57,12 +58,12 @@ def parse_document(
     Raises:
         DataError: JSON or XML is invalid or of another form, or a text has no bibliography.
     """
-    if re.match(r'\s*\{\s*("|\}|$)', content):  # LaTeX may begin with a brace, too
+    if re.match(r'\s*(?:\{\s*("|\}|$)|\[\s*\{\s*")', content):  # LaTeX may begin with a brace, too
         document = parse_json(content, place)
-    elif re.match(r"\s*<(?:\?xml|TEI\b|tei:)", content):
-        document = _from_paper(read_tei(content, place), place)
-    elif re.match(r"\s*(?:<!doctype html|<html)", content, re.IGNORECASE):
+    elif IS_HTML.match(content):
         raise DataError(f"{place}: seems to be an HTML page; save it as plain text")
+    elif IS_TEI.match(content):
+        document = _from_paper(read_tei(content, place), place)
     elif is_latex(content, place):
         document = parse_latex(content, place, bibliography, folder)
     elif bibliography is None:
@@ -168,6 +169,8 @@ def _decode_json(content: str, place: str) -> dict[str, Any]:
         raise DataError(f"{place}: a text has half a surrogate pair ({half}); write the character in UTF-8") from None
     except (RecursionError, ValueError) as error:  # ValueError: a number of thousands of digits
         raise DataError(f"{place}: nested too deeply, or a number is too long ({error})") from None
+    if not isinstance(raw, dict):
+        raise DataError(f"{place}: a JSON list; expected one paper, or JSON lines with one paper per line")
     return raw
 
 

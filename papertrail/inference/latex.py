@@ -7,10 +7,11 @@ used; its table of symbols is.
 """
 
 import re
+import unicodedata
 from pathlib import Path
 from typing import Any
 
-from papertrail.data.formats.latex_syntax import Keys, is_citation
+from papertrail.data.formats.latex_syntax import COMMENT, Keys, is_citation
 from papertrail.data.formats.latex_text import SIGNS, read_accent, replace_ligatures, symbol
 from papertrail.inference import latex_commands as known
 from papertrail.inference.latex_files import Folder
@@ -113,7 +114,7 @@ class LatexReader:
         if (macro := self.macros.get(name)) and macro.alias:
             name, macro = macro.alias, None
         if name == "begin":
-            return self.begin(source, position, opening)
+            return self.begin(source, start, position, opening)
         if name == "endinput" or (name == "end" and re.match(r"\s*\{document\}", text[position : position + 30])):
             return None
         if macro is not None and self.nesting < NESTING:
@@ -130,7 +131,7 @@ class LatexReader:
             self.verbatim.add(group[0])
             return syntax.skip_arguments(position, 3)
         if name in known.RESOURCES and (group := syntax.group(syntax.skip_options(position))):
-            self.resources += [part.strip() for part in group[0].split(",")]
+            self.resources += [part for name in COMMENT.sub("", group[0]).split(",") if (part := name.strip())]
             return group[1]
         if name in known.INCLUDES:
             return self.include(name, source, starred)
@@ -141,20 +142,20 @@ class LatexReader:
     def text_command(self, name: str, source: Source, position: int) -> int:
         """Read a command that is not special: write its text, skip arguments that are no text."""
         text, syntax = source.text, source.syntax
-        if name in ("verb", "lstinline", "mintinline", "path"):
+        if name in known.VERBS:
             after = syntax.skip_options(position) if name != "verb" else position
-            after = syntax.skip_arguments(after, 1) if name == "mintinline" else after
-            if found := known.VERB.match(text, after):
+            after = syntax.skip_arguments(after, 1) if name.startswith("mint") else after
+            if found := known.VERB.match(text, after) or known.URL.match(text, after):
                 return found.end()
-        if name in ("url", "href", "path") and (found := known.URL.match(text, position)):
-            self.write(found[1] if name == "url" else "")
+        if name in ("url", "nolinkurl", "href") and (found := known.URL.match(text, position)):
+            self.write(found[1] if name != "href" else "")
             return found.end()
         if name in known.ARGUMENTS:
             return syntax.skip_arguments(position, known.ARGUMENTS[name])
         if name in known.AROUND:
             before, after_text = known.AROUND[name]
             self.write(before)
-            position = syntax.skip_options(position)
+            position = position if name == "item" else syntax.skip_options(position)  # \item[term]
             if text.startswith("{", syntax.skip_gap(position)):
                 source.braces.append(after_text)
                 return syntax.skip_gap(position) + 1
@@ -164,13 +165,12 @@ class LatexReader:
             self.write(accent[0])
             return accent[1]
         if text.startswith("[", position) and not symbol(name):
-            position = syntax.option_end(position) or position
+            position = syntax.skip_uncited(position)
         written = symbol(name)
         self.write(written)
-        spaces = SPACES.match(text, position) if len(written) == 1 else None
-        return spaces.end() if spaces else position
+        return SPACES.match(text, position).end() if len(written) == 1 else position  # type: ignore[union-attr]
 
-    def begin(self, source: Source, position: int, opening: tuple[int, int, int]) -> int:
+    def begin(self, source: Source, start: int, position: int, opening: tuple[int, int, int]) -> int:
         """Read the beginning of an environment, or the whole of one that is no text."""
         found = ENVIRONMENT.match(source.text, position)
         if found is None:
@@ -189,8 +189,11 @@ class LatexReader:
                 self.keep(bare, source, end, last)
                 return last + len(closing)
             source.unclosed.add(name)
+        if name.endswith("cquote") and (read := source.syntax.citation(name, end)):
+            self.cite(source, start, *read)
+            return read[1]
         return source.syntax.skip_arguments(
-            source.syntax.skip_options(end) if source.text.startswith("[", end) else end,
+            source.syntax.skip_uncited(end) if source.text.startswith("[", end) else end,
             known.ENVIRONMENT_ARGUMENTS.get(name, 0),
         )
 
@@ -224,10 +227,9 @@ class LatexReader:
         for (key, _), first, last in zip(keys, bounds, bounds[1:], strict=False):
             segment = source.text[first:last]
             segment = SEGMENT_SPACE.sub(" ", segment) if "\n" in segment or "%" in segment else segment
-            span = {"start": self.length, "end": self.length + len(segment), "target": key}
             raw = (where[0], where[1]) if source.call else (first, last)
             place = {"file": source.file, "line": where[2], "source_start": raw[0], "source_end": raw[1]}
-            self.citations.append({**span, **place})
+            self.citations.append({"start": self.length, "end": self.length + len(segment), "target": key, **place})
             self.write(segment)
 
     def include(self, name: str, source: Source, position: int) -> int:
@@ -240,16 +242,16 @@ class LatexReader:
                 if found is None:
                     return position
                 group = (found[1], found.end())
-            parts.append(group[0].strip())
+            parts.append(group[0].strip().strip('"'))
             end = group[1]
         wanted = "/".join(part.rstrip("/") for part in parts)
-        beside = Path(source.file).parent / wanted
-        file = self.folder.find([wanted, str(beside)], (".tex", "", ".ltx"))
+        beside = str(Path(source.file).parent / wanted)
+        file = self.folder.find([wanted, beside], (".tex", "", ".ltx")) if wanted else None
         text = None if file is None else self.folder.read(file)
         if file is not None and text is not None:
             self.budget += 2 * len(text)
             self.folder.open.append(file)
-            self.scan(Source(text, self.folder.name_of(file)))
+            self.scan(Source(unicodedata.normalize("NFC", text), self.folder.name_of(file)))
             self.folder.open.pop()
         return end
 

@@ -9,6 +9,7 @@ VERBATIM = {
 NEW_VERBATIM = ("lstnewenvironment", "newminted", "DefineVerbatimEnvironment", "excludecomment", "specialcomment")
 COMMANDS = {  # definitions of commands, by the form of their parameters
     **dict.fromkeys(("newcommand", "renewcommand", "providecommand", "DeclareRobustCommand"), "latex"),
+    **dict.fromkeys(("newrobustcmd", "renewrobustcmd", "providerobustcmd", "newcommandx", "renewcommandx"), "latex"),
     **{f"{verb}DocumentCommand": "xparse" for verb in ("New", "Renew", "Provide", "Declare")},
     **dict.fromkeys(("def", "gdef", "edef", "xdef"), "tex"),
     **dict.fromkeys(("let",), "let"),
@@ -25,7 +26,7 @@ _ONE = """documentclass usepackage RequirePackage label ref eqref pageref autore
     citestyle lstinputlisting verbatiminput inputminted bibitem newif setlist bibdata end DeclareLanguageMapping
     bibpunct includeonly lstinline ExecuteBibliographyOptions"""
 _TWO = """setlength addtolength setcounter addtocounter newtheorem DeclareMathOperator multicolumn multirow resizebox
-    rule defcitealias markboth newcolumntype DeclareUnicodeCharacter DeclareFieldFormat mintinline"""
+    rule newcites defcitealias markboth newcolumntype DeclareUnicodeCharacter DeclareFieldFormat mintinline"""
 _THREE = "definecolor addcontentsline newenvironment renewenvironment DeclareCiteCommand"
 ARGUMENTS = {  # command -> number of its arguments that are no text; those after them are
     **dict.fromkeys(_ONE.split(), 1),
@@ -43,6 +44,7 @@ AROUND = {  # command -> text before and after its argument
     **dict.fromkeys(("footnote", "thanks"), (" (", ")")),
     **dict.fromkeys(("item",), ("\n", "")),
 }
+VERBS = ("verb", "Verb", "lstinline", "mintinline", "mint", "path")
 VERB = re.compile(r"\*?([^\w\s{*\\])([^\n]*?)\1")  # \verb|...| and \lstinline|...|
 URL = re.compile(r"[ \t]*+\{((?:[^{}\n]|\{[^{}\n]*\})*+)\}")  # % is no comment in it
 CONDITION = re.compile(r"\\(if(?!f(?![a-zA-Z])|thenelse)[a-zA-Z]*|fi|else)(?![a-zA-Z])|%[^\n]*|\\.", re.DOTALL)

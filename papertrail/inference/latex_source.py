@@ -1,5 +1,6 @@
 """A LaTeX source that is being read."""
 
+import re
 from dataclasses import dataclass, field
 
 from papertrail.data.formats.latex_syntax import Syntax
@@ -18,7 +19,9 @@ class Source:
     unclosed: set[str] = field(default_factory=set)  # environments and conditions without an end
 
     def __post_init__(self) -> None:
-        """Prepare the reading of arguments."""
+        """Prepare the reading of arguments; a carriage return alone ends a line, too."""
+        if "\r" in self.text:
+            self.text = re.sub(r"\r(?!\n)", "\n", self.text)
         self.syntax = Syntax(self.text)
 
     def line(self, position: int) -> int:

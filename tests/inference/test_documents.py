@@ -23,6 +23,14 @@ def test_json_is_recognised_by_its_beginning(content: str) -> None:
         parse_document(content, "7.in", [])
 
 
+def test_a_json_list_and_a_page_of_html_are_refused() -> None:
+    with pytest.raises(DataError, match=r"p\.json: a JSON list; expected one paper, or JSON lines"):
+        parse_document('[{"paper_id": "1"}]', "p.json", [])
+    for start in ("<!-- saved --> <html>", "<?xml version='1.0'?>\n<!DOCTYPE html>", "<!doctype HTML>"):
+        with pytest.raises(DataError, match=r"p\.html: seems to be an HTML page"):
+            parse_document(f"{start}<p>see [3]</p>", "p.html", [])
+
+
 @pytest.mark.parametrize(
     ("text", "citations"),
     [

@@ -48,6 +48,19 @@ def targets(text: str, name: str = "d.tex") -> list[str]:
         (r"\begin{tabular}{l|l} x & \cite{a} \\[2pt] \multicolumn{2}{c}{\cite{b}} \end{tabular}", "ab"),
         (r"\begin{thebibliography}{9}\bibitem{a} A \cite{b}\end{thebibliography} \cite{c}", "c"),
         (r"\cite{a}'s \citeauthor{b}~\citeyear{b}", "abb"),
+        ("\\cite{a,% not, these {keys}\n  b,\n% nor, this\n c} \\parencite{%\n d}", "abcd"),
+        (
+            r"\notecite{a} \pnotecite{b} \citename{c}{author} \newcites{own}{Own papers} \citeown{d} \nociteown{e}",
+            "abcd",
+        ),
+        (r"\begin{theorem}[{\cite[Th. 3]{a}}] T \end{theorem} \begin{proof}[Proof of \citet{b}] P \end{proof}", "ab"),
+        (r"\item[\cite{a}] x \blockquote[\cite{b}]{T} \foreigntextcquote{german}[3]{c}{T}", "abc"),
+        (r"\begin{displaycquote}[see][3]{a} T \cite{b} \end{displaycquote}", "ab"),
+        (r"\cite[$[0, 1)$]{a} \citep[in $(0,[1)$][3]{b}", "ab"),
+        (r"\Verb|\cite{a}| \lstinline[x=y]{\cite{b}%} \mintinline{tex}{\cite%{c}} \cite{d}", "d"),
+        (r"\newrobustcmd{\x}[1]{\cite{#1}} \x{a} \newcommandx{\y}[2][1=p]{\cite[#1]{#2}} \y[3]{b}", "ab"),
+        ("% \\cite{a}\r\\cite{b} % x\r\\cite{c}", "bc"),
+        (r"\mint{tex}|\cite{a}| \nolinkurl{http://x/%20} \cite{b} \shortcites{a,b}", "b"),
     ],
 )
 def test_commands(text: str, keys: str) -> None:
@@ -179,10 +192,17 @@ def test_files_are_included_from_the_folder_only(tmp_path: Path, caplog: pytest.
         assert expected in messages
 
 
+def test_files_with_quotes_in_their_names_and_decomposed_letters(tmp_path: Path) -> None:
+    write(tmp_path, one_tex="Cafe\u0301 \\cite{mu\u0308}", refs_bib="@book{m\u00fc, title = {On M}}")
+    document = read(tmp_path, '\\input{}\\input{"one"}\\bibliography{refs}')
+    assert document["text"] == "Café \\cite{mü}" and document["citations"][0]["target"] == "mü"
+
+
 @pytest.mark.parametrize(
     ("command", "files"),
     [
         ("\\bibliography{refs,more}", {"refs_bib": BIB}),
+        ("\\bibliography{% ours, not theirs\n refs.bib,\n}", {"refs_bib": BIB}),
         ("\\addbibresource[x=y]{refs.bib}", {"refs_bib": BIB}),
         ("", {"main_bbl": "\\begin{thebibliography}{1}\\bibitem{a} A.\n\\newblock On A.\n\\end{thebibliography}"}),
         ("\\begin{thebibliography}{1}\\bibitem{a} A.\n\\newblock On A.\n\\end{thebibliography}", {}),

@@ -7,14 +7,15 @@ from papertrail.data.formats.latex_syntax import Syntax
 from papertrail.data.formats.latex_text import decode_latex
 from papertrail.data.text import find_year
 
-IS_BBL = re.compile(r"^\s*\\(?:begin\{thebibliography\}|bibitem\b|entry\{)", re.MULTILINE)
+IS_BBL = re.compile(r"^[ \t]*\\(?:begin\{thebibliography\}|bibitem\b|entry\{)", re.MULTILINE)
 COMMENT = re.compile(r"(?<!\\)%[^\n]*\n?")
 ITEM = re.compile(r"\\bibitem(?![a-zA-Z])")
 ENTRY = re.compile(r"\\entry\{([^{}]*)\}")
 FIELD = re.compile(r"\\field\{(title|subtitle|abstract|year)\}")
 TITLE = re.compile(r"\\(?:bibinfo\s*\{title\}|showarticletitle|enquote|bibfield\s*\{title\})\s*(?=\{)")
 YEAR = re.compile(r"\\bibinfo\s*\{(?:year|date)\}\s*\{([^{}]*)\}")
-QUOTED = re.compile(r"``(.+?),?''", re.DOTALL)
+SKIP = re.compile(r"\\[hv]skip[^\\{}]*+(?:\\relax)?")
+LINK = re.compile(r"(?:doi|https?|url|arxiv)\b", re.IGNORECASE)  # a second block that is no title
 BLOCK = re.compile(r"\\newblock(?![a-zA-Z])")
 
 
@@ -28,7 +29,7 @@ def read_bbl(content: str, place: str, problems: list[str]) -> list[dict[str, An
         place: Name of the file, for messages.
         problems: Receives a line for each entry without a key.
     """
-    content = COMMENT.sub("", content)
+    content = SKIP.sub(" ", COMMENT.sub("", content))
     starts = list(ENTRY.finditer(content))
     if starts:
         ends = [*(found.start() for found in starts[1:]), len(content)]
@@ -65,14 +66,15 @@ def _read_entry(key: str, body: str) -> dict[str, Any]:
 def _read_item(key: str, label: str, body: str) -> dict[str, Any]:
     """Read a \\bibitem."""
     syntax, title = Syntax(body), ""
-    marked, quoted = TITLE.search(body), QUOTED.search(body)
+    marked = TITLE.search(body)
+    quoted, closing, _ = body.partition("``")[2].partition("''")
     if marked and (group := syntax.group(marked.end())):
         title = group[0]
-    elif quoted:
-        title = quoted[1]
+    elif quoted and closing:
+        title = quoted
     else:
         blocks = [block for block in BLOCK.split(body) if block.strip()]
-        title = blocks[1] if len(blocks) > 1 else body
+        title = blocks[1] if len(blocks) > 1 and not LINK.match(decode_latex(blocks[1]).strip()) else body
     rest = body.replace(title, " ", 1) if title.strip() != body.strip() else body
     years = [find_year(part) for part in re.findall(r"\b(?:1[5-9]|20)\d\d[a-z]?\b", decode_latex(rest))]
     year = find_year(label) or (find_year(found[1]) if (found := YEAR.search(body)) else None)

@@ -19,9 +19,11 @@ QUOTE = re.compile(r'\\.|[{}"]|[^\\{}"]+', re.DOTALL)
 NO_KEY = re.compile(r"(@[ \t]*(?!string|preamble|comment)[a-zA-Z]+\s*[{(])(\s*,|(?=\s*[a-zA-Z_-]+\s*=))", re.IGNORECASE)
 MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 INHERITED = ("title", "subtitle", "abstract", "year", "date")
-NOT_CITED = ("xdata", "set", "control")  # types of entries that are no works
+NOT_CITED = ("xdata", "set", "control", "ieeetranbstctl")  # types of entries that are no works
 LEVELS = 10  # of crossref and xdata
 VALUE = 1_000_000  # characters; @string of @string could double without end
+COMMENT = re.compile(r"%[^\n]*\n\s*")  # before the name of a field
+SPACE_BEFORE_TYPE = re.compile(r"^([ \t]*@)[ \t]+(?=[a-zA-Z]+[ \t]*[{(])", re.MULTILINE)
 FIELD = re.compile(r"\s*([a-zA-Z_-]+)\s*=")
 
 
@@ -63,7 +65,7 @@ def read_bibtex(content: str, place: str, problems: list[str]) -> list[dict[str,
 
 
 def _add_keys(content: str, place: str, problems: list[str]) -> str:
-    """Return the content with keys for entries without one."""
+    """Return the content with keys for entries without one, and without spaces before types."""
     number, line, counted = 0, 1, 0
 
     def add(found: re.Match[str]) -> str:
@@ -73,6 +75,7 @@ def _add_keys(content: str, place: str, problems: list[str]) -> str:
         problems.append(f"{place}:{line}: the entry has no key; it is named no-key-{number}")
         return f"{found[1]}no-key-{number},"
 
+    content = SPACE_BEFORE_TYPE.sub(r"\1", content)
     return NO_KEY.sub(add, content)
 
 
@@ -85,7 +88,7 @@ def _fields(entry: Any, where: str, strings: Fields, unknown: set[str], problems
     """Return the fields that are used; of a repeated field the first."""
     fields: Fields = {}
     for field in entry.fields:
-        name: str | None = str(field.key).lower()
+        name: str | None = COMMENT.sub("", str(field.key)).lower()
         value, position = str(field.value), 0
         while name is not None:
             if name in fields:

@@ -9,16 +9,19 @@ from functools import cache
 GAP = re.compile(r"[ \t]*+(?:%[^\n]*+)?(?:\r?\n[ \t]*+)?(?:%[^\n]*+\n[ \t]*+)*+")  # between arguments: no blank line
 BRACE = re.compile(r"\\.|%[^\n]*+|[{}]|[^\\%{}]+", re.DOTALL)
 BRACKET = re.compile(r"\\.|%[^\n]*+|\n[ \t]*\r?\n|[\[\]{}]|[^\\%\[\]{}\n]+|\n", re.DOTALL)
-CITATION = re.compile(r"(?:[a-zA-Z@]*[cC]ite[a-zA-Z]*|(?:text|block)cquote|bibentry)")
+CITATION = re.compile(r"(?:[a-zA-Z@]*[cC]ite[a-zA-Z]*|(?:foreign|hyphen)?(?:text|block|display)cquote|bibentry)")
 NO_CITATION = re.compile(  # styles, declarations and hooks
-    r"(?:[sS]et|Declare|At|no|bib|def|[rR]enew|patch|if|Define)[a-zA-Z]*[cC]ite[a-zA-Z]*|mancite"
-    r"|[a-zA-Z]*[cC]ite(?:style|setup|delim|tracker|name[a-z]*|index[a-z]*|form|left|right|mid|punct|dash|reset|sort)"
+    r"(?:[sS]et|Declare|At|bib|def|[rR]enew|patch|if|Define)[a-zA-Z]*[cC]ite[a-zA-Z]*"
+    r"|nocite[a-zA-Z]*|newcites|shortcites|mancite"
+    r"|[a-zA-Z]*[cC]ite(?:style|setup|delim|tracker|(?:name|num)font|index[a-z]*|form|left|right|mid|punct|dash)"
+    r"|[a-zA-Z]*[cC]ite(?:reset|sort)"
 )
 CITATION_START = re.compile(rf"\\({CITATION.pattern})(?![a-zA-Z@])\*?")
-KEYS = re.compile(r"\{((?:[^{}\\]|\\_)*+)\}")
+KEYS = re.compile(r"\{((?:[^{}\\%]|\\_|%[^\n]*+)*+)\}")
 NOTE = re.compile(r"<[^<>{}\[\]]{0,300}>")  # \cite<see>[p.~3]{key} of apacite
 PARENTHESIS = re.compile(r"\([^()]{0,300}\)")  # \cites(see)(and more){a}{b} of biblatex
-COMMENT = re.compile(r"%[^\n]*\n?\s*")
+COMMENT = re.compile(r"%[^\n]*")
+HALF_OPEN = re.compile(r"\[[^\]{}\n]{0,300}\](?=[\[{])")  # [$[0, 1)$]: TeX ends an option at the first bracket
 OPTION_LIMIT, GROUP_LIMIT = 2_000, 20_000  # characters
 FAILURES, SMALL_LIMIT = 200, 100  # unclosed arguments; the limit after them
 
@@ -76,6 +79,14 @@ class Syntax:
             position = end
         return position
 
+    def skip_uncited(self, position: int) -> int:
+        """Return the position after the adjacent options, up to one with a citation, which is text."""
+        while (end := self.option_end(position)) is not None:
+            if CITATION_START.search(self.text, position, end):
+                break
+            position = end
+        return position
+
     def skip_arguments(self, position: int, count: int) -> int:
         r"""Return the position after `count` arguments, {groups} or \commands, and the options between them."""
         for _ in range(count):
@@ -119,7 +130,7 @@ class Syntax:
 
     def _keys(self, name: str, position: int, depth: int) -> tuple[Keys, int] | None:
         keys: Keys = []
-        if "volcite" in name.lower():  # \volcite[see]{2}[12]{key}
+        if "volcite" in name.lower() or name.startswith(("foreign", "hyphen")):  # \volcite[see]{2}[12]{key}
             position = self.skip_arguments(position, 1)
         start = self.skip_gap(position)
         if self.text.startswith("<", start) and (found := NOTE.match(self.text, start)):
@@ -127,6 +138,8 @@ class Syntax:
         for _ in range(2):
             start = self.skip_gap(position)
             end = self.option_end(start)
+            if end is None and (half := HALF_OPEN.match(self.text, start)):
+                end = half.end()
             if end is None:
                 break
             keys += self._nested(start, end, depth)
@@ -135,9 +148,10 @@ class Syntax:
         if found is None or ("\n" in found[1] and re.search(r"\n[ \t\r]*\n", found[1])):
             return None
         place = found.start(1)
-        for part in found[1].split(","):
+        listed = COMMENT.sub(lambda comment: " " * len(comment[0]), found[1]) if "%" in found[1] else found[1]
+        for part in listed.split(","):
             place += len(part) + 1
-            key = " ".join((COMMENT.sub("", part) if "%" in part else part).replace("\\_", "_").split())
+            key = " ".join(part.replace("\\_", "_").split())
             if key and "#" not in key and "*" not in key:
                 keys.append((key, place - (self.text[place - 1] != "}")))  # with the brace that closes the group
         return keys, found.end()

@@ -119,15 +119,14 @@ class _Annotations:
         text, named = part.get("text"), part.get("annotations")
         self.text = text if isinstance(text, str) else ""
         self.counts = counts
+        if isinstance(named, str):
+            named = _decode(named)
         self.raw = {name.replace("_", ""): value for name, value in named.items()} if isinstance(named, dict) else {}
 
     def spans(self, name: str) -> list[tuple[int, int, Json]]:
         """Return (start, end, attributes) of the annotations of a name."""
         value = self.raw.get(name)
-        try:
-            value = json.loads(value) if isinstance(value, str) and value.strip() else value
-        except (ValueError, RecursionError):
-            value = [None]  # counted below
+        value = _decode(value) if isinstance(value, str) and value.strip() else value
         spans = []
         for span in value if isinstance(value, list) else []:
             bounds = [_integer(span.get(end)) for end in ("start", "end")] if isinstance(span, dict) else [None]
@@ -141,6 +140,18 @@ class _Annotations:
     def texts(self, name: str) -> list[str]:
         """Return the texts of the annotations of a name."""
         return [self.text[start:end] for start, end, _ in self.spans(name)]
+
+
+def _decode(value: str) -> Any:
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return [None]  # counted as one bad annotation
+
+
+def _name(value: Any) -> str | None:
+    """Return an id that may be a number."""
+    return str(value) if isinstance(value, str | int) and value != "" else None
 
 
 def _integer(value: Any) -> int | None:
@@ -193,7 +204,7 @@ def _bulk_paragraphs(content: _Annotations, counts: Counts) -> list[Json]:
                 counts.dropped[f"{kind}: outside of the paragraphs"] += 1
                 continue
             first = starts[number]
-            span = {"start": start - first, "end": end - first, "ref_id": attributes.get("ref_id")}
+            span = {"start": start - first, "end": end - first, "ref_id": _name(attributes.get("ref_id"))}
             paragraphs[number][field].append(span)
     return paragraphs
 
@@ -213,7 +224,7 @@ def _bulk_entries(content: _Annotations) -> dict[str, Json]:
                 first += 1
             inside[kind] = found
         whole = content.text[start:end]
-        key = str(attributes.get("id") or f"b{number}")
+        key = _name(attributes.get("id")) or f"b{number}"
         entries.setdefault(
             key,
             {

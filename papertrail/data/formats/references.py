@@ -15,14 +15,14 @@ from papertrail.core.errors import DataError
 from papertrail.data.formats.bbl import IS_BBL, read_bbl
 from papertrail.data.formats.bibtex import read_bibtex
 from papertrail.data.formats.tagged import IS_NBIB, IS_RIS, read_tagged
-from papertrail.data.formats.tei import read_references_xml
+from papertrail.data.formats.tei import IS_HTML, XML_START, read_references_xml
 from papertrail.data.formats.text import parse_json
 from papertrail.data.text import find_year
 
 Record = dict[str, Any]  # id, title, abstract, year
 KNOWN = "BibTeX, RIS, CSL JSON, nbib, .bbl, EndNote XML, a table with a title column, or one title per line"
-IS_BIBTEX = re.compile(r"^\s*@[ \t]*[a-zA-Z]+\s*[{(]", re.MULTILINE)
-IS_XML = re.compile(r"\s*<(?:\?xml|!DOCTYPE|!--|(?:xml|records|TEI|mods\w*|PubmedArticle\w*|feed|rdf:RDF)[\s>])")
+IS_BIBTEX = re.compile(r"^[ \t\ufeff]*@[ \t]*[a-zA-Z]+\s*[{(]", re.MULTILINE)
+IS_XML = re.compile(rf"{XML_START}<(?:\?xml|!DOCTYPE|(?:xml|records|TEI|mods\w*|PubmedArticle\w*|feed|rdf:RDF)[\s>])")
 MARKUP = re.compile(r"</?(?:p|div|ul|ol|li|table|t[rdh]|h[1-6]|a|br|span|meta|link|head|body)\b", re.IGNORECASE)
 COLUMNS = {  # field -> names of columns in lower case
     "title": ("title", "article title", "document title", "primary title", "primary_title", "paper_title", "ti"),
@@ -33,12 +33,13 @@ COLUMNS = {  # field -> names of columns in lower case
 OTHERS = {"author", "authors", "url", "journal", "venue", "keywords", "label", "included", "name", "categories"}
 REFUSED = (  # what a content that is no bibliography seems to be
     (re.compile(r"\s*%PDF"), "a PDF"),
-    (re.compile(r"\s*(?:<!doctype html|<html|<head|<body|<div|<p>)", re.IGNORECASE), "an HTML page"),
+    (IS_HTML, "an HTML page"),
+    (re.compile(r"\s*<(?:head|body|div|p)\b", re.IGNORECASE), "an HTML page"),
     (re.compile(r"^%0 \w|^%T \w", re.MULTILINE), "EndNote's refer form (%0, %T); export RIS or BibTeX"),
     (re.compile(r"\s*(?:FN |PT [JBSP]\s*\n)"), "Web of Science's tagged form; export RIS or BibTeX"),
     (re.compile(r"^[^%\n]*\\(?:documentclass|begin\{document\}|section\{|usepackage)", re.MULTILINE), "LaTeX source"),
     (re.compile(r"\s*(?:#!|import \w|from \w+ import|def \w+\(|#include)"), "program code"),
-    (re.compile(r"\s*---\s*\n(?:\w|- )"), "YAML"),
+    (re.compile(r"\s*+(?:---\s*\n(?:\w|- )|(?:\w+:[ \t]*\n)?[ \t]*- [\w-]+: .*\n[ \t]+[\w-]+:)"), "YAML"),
 )
 TITLE_LENGTH = 400  # characters; longer lines are prose
 
@@ -54,6 +55,7 @@ def read_references(content: str, place: str, problems: list[str]) -> list[Recor
     Raises:
         DataError: The content is of none of the known forms, or has no entry.
     """
+    content = content.replace("\r\n", "\n").replace("\r", "\n")
     reader = recognise(content, place)
     records = read_titles(content, place, problems) if reader is None else reader(content, place, problems)
     kept: dict[str, Record] = {}
@@ -77,7 +79,7 @@ def recognise(content: str, place: str) -> Callable[[str, str, list[str]], list[
         raise DataError(f"{place}: seems to be a binary file, not a list of papers; expected {KNOWN}")
     if IS_BIBTEX.search(content) and start not in "{[<":
         return read_bibtex
-    if start == "{" or re.match(r"\s*\[\s*[{\]]", content):
+    if start == "{" or re.match(r'\s*\[\s*[{\]"]', content):
         return read_csl
     for pattern, name in REFUSED:
         if pattern.search(content) if pattern.flags & re.MULTILINE else pattern.match(content):
@@ -202,6 +204,8 @@ def read_titles(content: str, place: str, problems: list[str]) -> list[Record]:
     """
     lines = [" ".join(line.split()) for line in content.lstrip("\ufeff").split("\n") if line.strip()]
     doubtful = sum(_is_no_title(line) for line in lines)
+    if any(line[0].isupper() for line in lines):  # prose: long lines that begin within a sentence
+        doubtful += sum(line[0].islower() and 60 < len(line) <= TITLE_LENGTH for line in lines)
     if lines and doubtful * 2 >= len(lines):
         raise DataError(f"{place}: {doubtful} of {len(lines)} lines are no titles; expected {KNOWN}")
     if doubtful:
@@ -217,5 +221,6 @@ def _is_no_title(line: str) -> bool:
         or letters == 0
         or letters * 3 < len(line[:TITLE_LENGTH])
         or MARKUP.match(line) is not None
-        or re.search(r"[\x00-\x08\x0e-\x1f\x7f\ufffd]|[;{}]$|^[A-Z][A-Z0-9]{1,3} {1,2}- ", line) is not None
+        or re.search(r"[\x00-\x08\x0e-\x1f\x7f\ufffd]|[;{}]$|^[A-Z][A-Z0-9]{1,3} {1,2}- |^[a-z][a-z0-9] - ", line)
+        is not None
     )

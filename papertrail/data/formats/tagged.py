@@ -9,7 +9,7 @@ from typing import Any
 
 from papertrail.data.text import find_year
 
-RIS, NBIB = re.compile(r"([A-Z][A-Z0-9]) {1,2}-(?: (.*)|\s*)"), re.compile(r"([A-Z]{2,4}) {0,2}-(?: (.*)|\s*)")
+RIS, NBIB = re.compile(r"([A-Z][A-Z0-9])(?: {2}-| -(?= |$)) ?(.*)"), re.compile(r"([A-Z]{2,4}) {0,2}-(?: (.*)|\s*)")
 IS_RIS, IS_NBIB = re.compile(r"^TY {1,2}-", re.MULTILINE), re.compile(r"^PMID ?-", re.MULTILINE)
 FIELDS = {  # field -> tags, the first that a record has is used
     "id": ("ID", "PMID"),
@@ -27,7 +27,7 @@ def read_tagged(content: str, place: str, problems: list[str]) -> list[dict[str,
     Args:
         content: Content of a file in RIS or nbib.
         place: Name of the file, for messages.
-        problems: Receives a line for lines outside records, and for each record without a title.
+        problems: Receives a line with the number of lines outside records.
     """
     is_ris = IS_RIS.search(content) is not None
     records: list[tuple[int, Tags]] = []

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 XML_ID = "{http://www.w3.org/XML/1998/namespace}id"
-PARENTS, TEXTS = ("body", "div", "list"), ("p", "note", "item")  # elements with paragraphs; paragraphs
+TEXTS, FLOATS = ("p", "note", "item"), ("figure", "table", "formula")  # paragraphs; what is no body text
 SPACE = re.compile(r"\s+")
+XML_START = r"\s*+(?:(?><!--[\s\S]*?-->)\s*)*+"  # comments before the first element
+IS_HTML = re.compile(rf"{XML_START}(?:<\?xml[^>]*>{XML_START})?<(?:!doctype\s+html|html)\b", re.IGNORECASE)
 
 
 def parse_xml(content: str, place: str) -> "Element":
@@ -31,13 +33,13 @@ def parse_xml(content: str, place: str) -> "Element":
     from defusedxml.ElementTree import fromstring
 
     try:
-        root: Element = fromstring(content.lstrip("\ufeff \t\r\n").encode("utf-8", "surrogatepass"))
+        root: Element = fromstring(content.lstrip("\ufeff \t\r\n"))  # text: a declared encoding is ignored
     except DefusedXmlException as error:
         raise DataError(f"{place}: XML with entity declarations is not read ({type(error).__name__})") from None
     except ParseError as error:
         line = error.position[0] if hasattr(error, "position") else 1
         raise DataError(f"{place}:{line}: not valid XML ({error}); the file may be truncated") from None
-    except (ValueError, LookupError, RecursionError) as error:  # an encoding that Python does not know
+    except (ValueError, RecursionError) as error:  # half a surrogate pair
         raise DataError(f"{place}: not valid XML ({error}); save it in UTF-8") from None
     return root
 
@@ -75,17 +77,18 @@ def read_tei(content: str, place: str) -> dict[str, Any]:
 
 def _paragraphs(body: "Element") -> Iterator[dict[str, Any]]:
     section = ""
-    for parent in body.iter():
-        name = local_name(parent)
-        if name not in PARENTS:
-            continue
-        section = plain_text(parent.find("{*}head")) if name == "div" else section
-        for child in parent:
-            if local_name(child) in TEXTS and not any(local_name(part) in TEXTS for part in child):
-                text, spans = _text_and_refs(child)
-                citations = [span for kind, span in spans if kind == "bibr"]
-                others = [span for kind, span in spans if kind != "bibr"]
-                yield {"text": text, "section": section, "cite_spans": citations, "ref_spans": others}
+    stack = [body]
+    while stack:
+        element = stack.pop()
+        name = local_name(element)
+        if name in TEXTS:
+            text, spans = _text_and_refs(element)
+            citations = [span for kind, span in spans if kind == "bibr"]
+            others = [span for kind, span in spans if kind != "bibr"]
+            yield {"text": text, "section": section, "cite_spans": citations, "ref_spans": others}
+        elif name not in FLOATS:
+            section = plain_text(element.find("{*}head")) if name == "div" else section
+            stack += list(element)[::-1]
 
 
 def _text_and_refs(element: "Element") -> tuple[str, list[tuple[str, dict[str, Any]]]]:
@@ -97,10 +100,13 @@ def _text_and_refs(element: "Element") -> tuple[str, list[tuple[str, dict[str, A
     def add(text: str | None) -> None:
         nonlocal length
         part = SPACE.sub(" ", text or "")
-        parts.append(part)
+        if part and (not parts or parts[-1].endswith(" ")):
+            part = part.lstrip()
+        if part:
+            parts.append(part)
         length += len(part)
 
-    add((element.text or "").lstrip())
+    add(element.text)
     stack = [(element, iter(element), 0)]
     while stack:
         node, children, start = stack[-1]
@@ -111,7 +117,7 @@ def _text_and_refs(element: "Element") -> tuple[str, list[tuple[str, dict[str, A
             continue
         stack.pop()
         if local_name(node) == "ref":
-            target = node.get("target", "").lstrip("#") or None
+            target = node.get("target", "").partition(" ")[0].lstrip("#") or None
             spans.append((node.get("type", ""), {"start": start, "end": length, "ref_id": target}))
         if stack:
             add(node.tail)

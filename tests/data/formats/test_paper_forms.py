@@ -162,6 +162,40 @@ def test_bad_annotations_are_dropped_and_counted() -> None:
     }
 
 
+def test_annotations_in_one_string_and_numbers_as_ids() -> None:
+    entry = {"start": BULK_TEXT.rindex("Alder"), "end": len(BULK_TEXT), "attributes": {"id": 0}}
+    annotations = {**ANNOTATIONS, "bibref": spans("(Alder, 2020)", ref_id=0), "bibentry": json.dumps([entry])}
+    paper = parse_paper({"content": {"text": BULK_TEXT, "annotations": json.dumps(annotations)}}, "x", Counts())
+    assert paper.body[0].citations == (Span(19, 32, "0"),) and list(paper.bibliography) == ["0"]
+
+
+@pytest.mark.parametrize(
+    ("body", "texts", "targets"),
+    [
+        ("<p>A <note>n <ref type='bibr' target='#b1'>[1]</ref></note> B</p>", ["A n [1] B"], ["b1"]),
+        ("<div><p>A</p><list><item><p>B</p></item><item>C</item></list><p>D</p></div>", ["A", "B", "C", "D"], []),
+        ("<quote><p>Q</p></quote><figure><p>no text</p></figure>", ["Q"], []),
+        ("<p>\n A\n <ref type='bibr' target='#b1 #b2'> [1]</ref>  B</p>", ["A [1] B"], ["b1"]),
+    ],
+)
+def test_paragraphs_of_tei(body: str, texts: list[str], targets: list[str]) -> None:
+    raw = read_tei(f"<!-- c --><TEI><text><body>{body}</body></text></TEI>", "x.xml")["pdf_parse"]["body_text"]
+    assert [paragraph["text"] for paragraph in raw] == texts
+    assert [span["ref_id"] for paragraph in raw for span in paragraph["cite_spans"]] == targets
+
+
+@pytest.mark.parametrize("start", ["<!-- c -->", "<!DOCTYPE TEI SYSTEM 'x.dtd'>", "<?xml version='1.0'?>", ""])
+def test_beginnings_of_tei(start: str) -> None:
+    document = parse_document(f"\n{start}<TEI><text><body><p>Müller</p></body></text></TEI>", "x", [])
+    assert document["text"] == "Müller"
+
+
+@pytest.mark.parametrize("encoding", ["ISO-8859-1", "UTF-16"])
+def test_the_declared_encoding_of_decoded_xml_is_ignored(encoding: str) -> None:
+    content = f'<?xml version="1.0" encoding="{encoding}"?><TEI><text><body><p>Müller</p></body></text></TEI>'
+    assert read_tei(content, "x")["pdf_parse"]["body_text"][0]["text"] == "Müller"
+
+
 def test_decomposed_letters_are_composed_and_spans_moved() -> None:
     text = "Cafe\u0301 (Ale\u0301r, 2020)."
     body = [{"text": text, "cite_spans": [{"start": 6, "end": 19, "text": text[6:19], "ref_id": None}]}]

@@ -63,6 +63,11 @@ def test_fields_are_inherited_from_xdata_and_crossref() -> None:
     ]
 
 
+def test_comments_and_spaces_in_bibtex() -> None:
+    content = "@ book {a, % the key\n title = {A}, % its title\n year = 2000 % last\n}\n@IEEEtranBSTCTL{x, y = 1}"
+    assert read(content) == [("a", "A", "", 2000)]
+
+
 def test_strings_that_double_are_bounded() -> None:
     strings = "".join(f"@string{{s{n} = s{n - 1} # s{n - 1}}}\n" for n in range(1, 60))
     assert read(f'@string{{s0 = "ab"}}\n{strings}@book{{a, title = s59}}')[0][0] == "a"
@@ -88,7 +93,16 @@ TI  - Without an end
 
 
 @pytest.mark.parametrize(
-    "content", [RIS, RIS.replace("\n", "\r\n"), "\ufeff" + RIS, "\n\n" + RIS, RIS.replace("  - ", " - ")]
+    "content",
+    [
+        RIS.replace("\n", "\r"),
+        RIS.replace("  - ", "  -"),
+        RIS,
+        RIS.replace("\n", "\r\n"),
+        "\ufeff" + RIS,
+        "\n\n" + RIS,
+        RIS.replace("  - ", " - "),
+    ],
 )
 def test_ris(content: str) -> None:
     assert read(content) == [
@@ -144,6 +158,26 @@ B.~Birch, ``Grammar at sea,'' \emph{Proc.}, 2011.
         ("birch", "Grammar at sea", "", 2011),
         ("cedar", "Trees without roots", "", 2012),
         ("elm", "Elm, One block only, 1987", "", 1987),
+    ]
+
+
+def test_blank_lines_and_open_quotes_take_time_linear_in_the_text() -> None:
+    """No assertion on time: an expression that backtracks would not end at all."""
+    assert read("\n" * 1_000_000 + "@book{a, title = {A}}") == [("a", "A", "", None)]
+    assert read("\\bibitem{a} " + "``" * 500_000)[0][0] == "a"
+    with pytest.raises(DataError, match="no entry"):
+        read("  " * 1_000_000)
+
+
+def test_what_compiled_bibliographies_write_around_titles() -> None:
+    content = r"""\begin{thebibliography}{2}
+\bibitem{a} A.~Alder, \emph{Trees}, 2nd~ed.\hskip 1em plus 0.5em minus 0.4em\relax Wood, 2001.
+\bibitem{b} B.~Birch, \href{http://x.org}{Stones}, J 3 (2019).
+\newblock \href{https://doi.org/10}{\path{doi:10}}.
+\end{thebibliography}"""
+    assert read(content) == [
+        ("a", "A. Alder, Trees, 2nd ed. Wood, 2001", "", 2001),
+        ("b", "B. Birch, Stones, J 3 (2019). doi:10", "", 2019),
     ]
 
 
@@ -210,6 +244,17 @@ def test_endnote_xml_and_tei() -> None:
         ("int x = 3;\nx += 1;\n}\n", "3 of 3 lines are no titles"),
         ("word " * 200, "1 of 1 lines are no titles"),
         ("---\nreferences:\n- title: Trees\n", "seems to be YAML"),
+        ("references:\n- id: a\n  title: Trees\n", "seems to be YAML"),
+        ("\n<!-- saved -->\n<HTML><body>x", "seems to be an HTML page"),
+        ('["On trees", "Stones"]', "JSON without items that have a title"),
+        ("ty  - JOUR\nti  - Trees\n", "2 of 2 lines are no titles"),
+        (
+            "We wrap this paragraph at some seventy characters, as editors do for\n"
+            "mail and for notes, so that most of its lines begin in the middle of\n"
+            "some sentence; that is how they differ from a list of titles, which\n"
+            "begin with a capital letter.\n",
+            "2 of 4 lines are no titles",
+        ),
     ],
 )
 def test_anything_else_is_refused_by_its_name(content: str, message: str) -> None:
