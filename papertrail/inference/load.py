@@ -25,12 +25,12 @@ from papertrail.core.params import Model as ModelParams
 from papertrail.core.runtime import configure, device, start, to_inference
 from papertrail.data.task import load_task
 from papertrail.models.choice import pick, read_metrics
-from papertrail.models.search_systems import SYSTEMS
 
 if TYPE_CHECKING:
     from papertrail.models.index import Loaded
 
 MARKS = ("config.json", "extractor.json")  # a folder of a model has one of them
+RANKED_BY = {"model": "its vectors", "bm25": "BM25", "hybrid": "BM25 and its vectors"}
 Settings = TypeVar("Settings")
 Other = TypeVar("Other")
 
@@ -119,7 +119,7 @@ def load(params: Params, task: str, name: str | None, root: Path = Path(), revis
         labels=_labels_of(network, settings),
         index=index,
         metrics=read_metrics(root / "metrics/evaluate" / f"{choice.name}.json"),
-        reason=f"{choice.reason}; searches by {SYSTEMS[index.system]}" if index else choice.reason,
+        reason=f"{choice.reason}; searches by {RANKED_BY[index.system]}" if index else choice.reason,
         revision=revision or describe_revision(root),
     )
 

@@ -13,7 +13,7 @@ from papertrail.core.artifacts import write_json
 from papertrail.core.errors import DataError
 
 System = Literal["model", "bm25", "hybrid"]
-SYSTEMS: dict[System, str] = {"model": "its vectors", "bm25": "BM25", "hybrid": "BM25 and its vectors"}  # -> for people
+SYSTEMS: dict[System, str] = {"model": "model", "bm25": "BM25", "hybrid": "BM25 + model"}  # -> for people
 UNVALIDATED: System = "hybrid"  # each of the other two fails on some collections, the fusion rarely scores below both
 FUSED_RANKS = 101  # of each ranking that are fused; one more than are scored, because a query's own paper is excluded
 FILE = "search.json"  # in the folder of the model

@@ -116,5 +116,5 @@ def test_the_indexes_answer(folder: Path) -> None:
     assert (metrics["count"], metrics["queries"]) == (2, 0)
     assert len(load_index(folder / "data/index/mine", folder / "models" / MODEL, ["title", "abstract"]).documents) == 4
     found = answer(folder, "--index", "papers-of-mine", "the model")
-    assert found["hits"][0]["id"] == "1" and found["system"] == "BM25 and its vectors"
+    assert found["hits"][0]["id"] == "1" and found["system"] == "BM25 + model"
     assert answer(folder, "--index", "mine", "graph of words")["hits"][0]["id"] == "d1"
