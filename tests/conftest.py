@@ -1,5 +1,6 @@
 """Fixtures and settings of all tests."""
 
+import signal
 from pathlib import Path
 
 import stages  # noqa: F401  first: it sets the instruction caps, which numpy and torch read on import
@@ -10,6 +11,10 @@ from hypothesis import settings
 
 from tests.fixtures.aclsum import write_aclsum
 from tests.fixtures.commands import ROOT
+
+# a job in the background ignores SIGINT, and so would every process that a test starts
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # the same examples on every run, without deadlines
 settings.register_profile("reproducible", derandomize=True, deadline=None, database=None)

@@ -30,8 +30,7 @@ log = logging.getLogger(__name__)
 def prepare_dataset(name: str, params: Params) -> None:
     """Write the rows of a data set to the files of papertrail.data.prepared, and metrics/prepare/<name>.json.
 
-    Rows that are near-duplicates of rows of a later split are dropped. Spellings of a work that were merged into
-    another are listed in works.csv.
+    Rows that are near-duplicates of rows of a later split are dropped; merged spellings of works are in works.csv.
 
     Args:
         name: Data set of params.yaml.

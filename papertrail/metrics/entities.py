@@ -16,8 +16,7 @@ def entity_scores(references: list[list[str]], predictions: list[list[str]]) -> 
     Tags are read as strict IOB2: an I- tag that does not continue a mention of its type is ignored.
 
     Args:
-        references: (sentences,) lists of IOB2 tags, one tag per token.
-        predictions: The same shape.
+        references, predictions: (sentences,) lists of IOB2 tags, one tag per token.
 
     Returns:
         precision, recall and f1 over all mentions (micro average); macro_f1, the unweighted mean of f1 over the types
