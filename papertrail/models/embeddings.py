@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from papertrail.core.artifacts import new_file, sha256_of
 from papertrail.core.randomness import draw
@@ -34,7 +34,11 @@ BATCHES_SORTED = 20  # batches whose texts are sorted by length together
 
 
 def embed_once(encoder: Any, texts: list[str], batch_size: int) -> NDArray[np.float32]:
-    """Return what `embed` returns, from the store if it has these vectors. On a GPU nothing is stored."""
+    """Return what `embed` returns, from the store if it has these vectors. On a GPU nothing is stored.
+
+    Raises:
+        OSError: The vectors cannot be written, such as on a full disk.
+    """
     if encoder.device.type != "cpu" or not texts:
         return embed(encoder, texts, batch_size)
     file = STORE / f"{_key(encoder, texts, batch_size)}.safetensors"
@@ -43,7 +47,7 @@ def embed_once(encoder: Any, texts: list[str], batch_size: int) -> NDArray[np.fl
     except (FileNotFoundError, SafetensorError, KeyError):  # absent, or damaged outside the program
         vectors = embed(encoder, texts, batch_size)
     with new_file(file) as part:
-        save_file({"vectors": vectors}, part)
+        part.write_bytes(save({"vectors": vectors}))  # save_file would leave a file of another name when it is killed
     for old in sorted(STORE.glob("*.safetensors"), key=lambda path: path.stat().st_mtime_ns)[:-STORED_FILES]:
         old.unlink(missing_ok=True)
     return vectors
