@@ -160,15 +160,15 @@ class LatexReader:
                 source.braces.append(after_text)
                 return syntax.skip_gap(position) + 1
             return position
-        accent = read_accent(name, text, position)
-        if accent is not None:
+        if accent := read_accent(name, text, position):
             self.write(accent[0])
             return accent[1]
         if text.startswith("[", position) and not symbol(name):
             position = syntax.skip_uncited(position)
         written = symbol(name)
         self.write(written)
-        return SPACES.match(text, position).end() if len(written) == 1 else position  # type: ignore[union-attr]
+        spaces = SPACES.match(text, position) if len(written) == 1 else None
+        return spaces.end() if spaces else position
 
     def begin(self, source: Source, start: int, position: int, opening: tuple[int, int, int]) -> int:
         """Read the beginning of an environment, or the whole of one that is no text."""

@@ -2,6 +2,8 @@ r"""Files that a LaTeX document names: \input, \include, \subfile, \import and b
 
 from pathlib import Path
 
+from papertrail.core.errors import DataError
+
 FILES, CHARACTERS, DEPTH = 2_000, 200_000_000, 15  # limits of what one document includes
 
 
@@ -53,7 +55,7 @@ class Folder:
         else:
             try:
                 text = read_text(file)
-            except Exception as error:  # noqa: BLE001
+            except (DataError, OSError) as error:
                 self.problems.append(str(error))
                 return None
             self._files, self._characters = self._files + 1, self._characters + len(text)

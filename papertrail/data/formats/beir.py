@@ -228,8 +228,8 @@ def _check_width(cells: list[str], place: str) -> int:
 
 def _read_grade(value: object, place: str) -> int:
     try:
-        number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+        number = float(str(value))
+    except ValueError:
         number = float("nan")
     if isinstance(value, bool) or not abs(number) <= MAX_GRADE or not number.is_integer():
         raise DataError(

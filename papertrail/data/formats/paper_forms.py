@@ -129,12 +129,12 @@ class _Annotations:
         value = _decode(value) if isinstance(value, str) and value.strip() else value
         spans = []
         for span in value if isinstance(value, list) else []:
-            bounds = [_integer(span.get(end)) for end in ("start", "end")] if isinstance(span, dict) else [None]
-            if None in bounds or not 0 <= bounds[0] < bounds[1] <= len(self.text):  # type: ignore[operator]
+            start, stop = (_integer(span.get(end)) if isinstance(span, dict) else None for end in ("start", "end"))
+            if start is None or stop is None or not 0 <= start < stop <= len(self.text):
                 self.counts.dropped[f"annotations {name}: not a span of the text"] += 1
                 continue
             attributes = span.get("attributes")
-            spans.append((*bounds, attributes if isinstance(attributes, dict) else {}))
+            spans.append((start, stop, attributes if isinstance(attributes, dict) else {}))
         return sorted(spans, key=lambda span: span[:2])
 
     def texts(self, name: str) -> list[str]:

@@ -29,11 +29,12 @@ def read_ris(file: Path, columns: Collection[str]) -> Iterator[tuple[str, dict[s
         DataError: The file cannot be read as RIS, has no record, or none of its records has one of `columns`.
     """
     import rispy
+    from rispy.parser import ParseError
 
     text = "".join(read_lines(file))
     try:
         records = rispy.loads(text)
-    except Exception as error:  # noqa: BLE001  # rispy raises several kinds
+    except (ParseError, LookupError, ValueError, TypeError, AttributeError) as error:  # as rispy meets a strange line
         raise DataError(f"{file}: not a RIS file ({error}); export it again") from None
     begun = len(BEGIN.findall(text))
     if not records or len(records) != begun:

@@ -20,8 +20,8 @@ def read(content: str, problems: list[str] | None = None) -> list[tuple[Any, ...
     [
         ("title = {Saving 40% of energy}, year = 2020", "Saving 40% of energy", 2020),
         (
-            "title = {Tables %TODO check\n and figures}, date = {2019-05-01/2019-06}",
-            "Tables %TODO check and figures",
+            "title = {Tables % a remark\n and figures}, date = {2019-05-01/2019-06}",
+            "Tables % a remark and figures",
             2019,
         ),
         ('title = "A" # mine # {C}, year = "19" # 99', "A B C", 1999),
